@@ -1,0 +1,1 @@
+"""What normal means: footage, training, threshold, report; and measurements on labelled footage."""

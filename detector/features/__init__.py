@@ -1,0 +1,1 @@
+"""Feature families, one file each, and the network pictures are read through."""

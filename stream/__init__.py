@@ -1,0 +1,1 @@
+"""What runs for ever: from a camera's packets to an alert on the screen, one process per concern."""

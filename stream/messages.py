@@ -1,0 +1,122 @@
+"""What travels on the bus: versioned messages, JSON on the wire, the same for any language.
+
+A message is sent as `[topic, JSON]` or `[topic, JSON, raw bytes]`. The topic is `type/camera/` (`type/process/`
+for health) and ends with a slash, so that a subscriber of camera "1" never receives camera "10". The JSON object
+carries `"version"` and `"type"`. Knows nothing of sockets.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+VERSION = 1
+
+Region = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in fractions of the frame."""
+
+CameraStateName = Literal["connecting", "live", "stalled", "lost", "ended"]
+"""connecting: first try; live: frames come; stalled: open, but silent; lost: failed, waiting to reconnect;
+ended: a file or scene that is over."""
+
+
+class MessageError(Exception):
+    """Bytes from the bus are not a message this version understands."""
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True, tag="score"):
+    """One analysed frame of one camera.
+
+    `score` is smoothed and causal; an alert may open above `threshold`. `captured_at_s` is the capture process's
+    monotonic clock, `latency_ms` runs from there to the moment the score was sent. The raw part is the heat map:
+    `heat_shape` (rows, columns) bytes, row-major, 0 = normal, 255 = at least the threshold.
+    """
+
+    camera: str
+    seq: int
+    stream_time_s: float
+    utc: str
+    score: float
+    threshold: float
+    latency_ms: float
+    captured_at_s: float
+    region: Region | None = None
+    families: dict[str, float] = {}
+    heat_shape: tuple[int, int] | None = None
+    version: Annotated[int, msgspec.Meta(ge=1)] = VERSION
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
+    """An episode opening, reaching a new peak, or ending. `score` is the episode's peak so far.
+
+    Everything in it is already in the store when it is sent.
+    """
+
+    event: Literal["start", "update", "end"]
+    id: str
+    kind: Literal["anomaly", "camera", "drift"]
+    camera: str
+    stream_time_s: float
+    utc: str
+    score: float
+    threshold: float
+    region: Region | None = None
+    evidence: tuple[str, ...] = ()
+    reason: str = ""
+    version: Annotated[int, msgspec.Meta(ge=1)] = VERSION
+
+
+class Camera(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
+    """A camera's state: sent when it changes, and about once a second with fresh counts."""
+
+    camera: str
+    state: CameraStateName
+    reason: str
+    utc: str
+    captured: int = 0
+    """Frames put into the ring since the capture process started."""
+    reconnects: int = 0
+    source_fps: float = 0.0
+    """The source's own rate as seen, frames/s; 0 = not known yet."""
+    version: Annotated[int, msgspec.Meta(ge=1)] = VERSION
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, tag="health"):
+    """A sign of life from a process's own work loop, at least once a second, with its counters."""
+
+    process: str
+    utc: str
+    counters: dict[str, float] = {}
+    """Flat numbers by name, e.g. `drop/cam1/stale` or `batch_frames`."""
+    version: Annotated[int, msgspec.Meta(ge=1)] = VERSION
+
+
+Message = Score | Alert | Camera | Health
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Message)
+
+
+def topic_of(message: Message) -> bytes:
+    """The message's topic, `type/camera/` or `health/process/`."""
+    kind = type(message).__struct_config__.tag
+    return f"{kind}/{message.process if isinstance(message, Health) else message.camera}/".encode()
+
+
+def encode(message: Message) -> bytes:
+    """The message as one JSON object. NaN and infinities become null, which `decode` refuses."""
+    return _encoder.encode(message)
+
+
+def decode(data: bytes) -> Message:
+    """The message in these bytes.
+
+    Raises:
+        MessageError: Not JSON, not a known type, a field missing or of the wrong type, or another version.
+    """
+    try:
+        message = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise MessageError(f"not a message: {error}") from error
+    if message.version != VERSION:
+        raise MessageError(f"message version {message.version}: this program speaks version {VERSION}")
+    return message

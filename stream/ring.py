@@ -1,0 +1,189 @@
+"""A camera's latest frames in shared memory: one writer, any number of readers, the oldest overwritten.
+
+The writer never waits. A reader asks for a sequence number and gets that frame whole or not at all: the slot's own
+number is checked before and after the copy. This module alone touches `multiprocessing.shared_memory`; only the
+creator (the supervisor) unlinks.
+"""
+
+import os
+import secrets
+from dataclasses import dataclass
+from multiprocessing import shared_memory
+
+import numpy as np
+import numpy.typing as npt
+
+_HEADER_BYTES = 64  # the newest sequence number, on a cache line of its own
+_SLOT_HEADER = np.dtype(
+    [("begin", "<i8"), ("end", "<i8"), ("stream_time_s", "<f8"), ("captured_at_s", "<f8"), ("utc_s", "<f8")]
+)
+_SLOT_HEADER_BYTES = 64
+_NONE = -1
+
+
+class RingError(Exception):
+    """A ring cannot be made or found; the message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingSpec:
+    """Name and geometry of a ring: all another process needs to attach to it."""
+
+    name: str
+    slots: int
+    height: int
+    width: int
+
+    @property
+    def slot_bytes(self) -> int:
+        """Size of one slot with its header, rounded up to a cache line."""
+        return _SLOT_HEADER_BYTES + (self.height * self.width * 3 + 63) // 64 * 64
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of the whole segment."""
+        return _HEADER_BYTES + self.slots * self.slot_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One captured picture. The image is the reader's own copy."""
+
+    seq: int
+    stream_time_s: float
+    """The source's own clock, 0 at the first frame."""
+    captured_at_s: float
+    """time.monotonic() in the capture process."""
+    utc_s: float
+    """Seconds since the epoch, stamped once, in capture."""
+    image: npt.NDArray[np.uint8]
+    """(height, width, 3) BGR."""
+
+
+class Ring:
+    """A view on the shared segment. Make it with `create` or `attach`, give it back with `close`."""
+
+    def __init__(self, spec: RingSpec, memory: shared_memory.SharedMemory, owner: bool) -> None:
+        self.spec = spec
+        self._memory = memory
+        self._owner = owner
+        buffer = memory.buf
+        self._newest = np.ndarray((1,), np.int64, buffer)
+        self._headers = []
+        self._images = []
+        for slot in range(spec.slots):
+            start = _HEADER_BYTES + slot * spec.slot_bytes
+            self._headers.append(np.ndarray((1,), _SLOT_HEADER, buffer, start))
+            self._images.append(
+                np.ndarray((spec.height, spec.width, 3), np.uint8, buffer, start + _SLOT_HEADER_BYTES)
+            )
+
+    @classmethod
+    def create(cls, slots: int, height: int, width: int) -> "Ring":
+        """A new, empty ring that this process owns.
+
+        Raises:
+            RingError: Shared memory has not enough free space. Checked first: writing to a segment that the
+                system cannot back kills the process with a bus error that nothing can catch.
+        """
+        spec = RingSpec(name=f"mulde_{secrets.token_hex(6)}", slots=slots, height=height, width=width)
+        free = _free_shared_memory()
+        if spec.total_bytes > free:
+            raise RingError(
+                f"shared memory: {spec.total_bytes / 2**20:.0f} MiB needed for {slots} frames of {width}×{height}, "
+                f"{free / 2**20:.0f} MiB free: enlarge /dev/shm (Docker: --shm-size) or lower analysis.long_side_px"
+            )
+        try:
+            memory = shared_memory.SharedMemory(spec.name, create=True, size=spec.total_bytes)
+        except OSError as error:
+            raise RingError(f"shared memory: cannot make {spec.name}: {error}") from error
+        ring = cls(spec, memory, owner=True)
+        ring._newest[0] = _NONE
+        for header in ring._headers:
+            header["begin"] = header["end"] = _NONE
+        return ring
+
+    @classmethod
+    def attach(cls, spec: RingSpec) -> "Ring":
+        """A ring another process made.
+
+        Raises:
+            RingError: There is none of this name, or it is smaller than the specification says.
+        """
+        try:
+            memory = shared_memory.SharedMemory(spec.name)
+        except OSError as error:
+            raise RingError(f"shared memory: {spec.name} is not there: {error}") from error
+        if memory.size < spec.total_bytes:
+            memory.close()
+            raise RingError(f"shared memory: {spec.name} has {memory.size} bytes, not {spec.total_bytes}")
+        return cls(spec, memory, owner=False)
+
+    def write(self, image: npt.NDArray[np.uint8], stream_time_s: float, captured_at_s: float, utc_s: float) -> int:
+        """Put a frame into the oldest slot; never waits.
+
+        Args:
+            image: (height, width, 3) BGR.
+
+        Returns:
+            Its sequence number, one more than the frame before; a restarted writer goes on counting.
+        """
+        seq = int(self._newest[0]) + 1
+        slot = seq % self.spec.slots
+        header = self._headers[slot]
+        header["begin"] = seq  # from here until `end` follows, a reader knows the slot is being written
+        np.copyto(self._images[slot], image)
+        header["stream_time_s"] = stream_time_s
+        header["captured_at_s"] = captured_at_s
+        header["utc_s"] = utc_s
+        header["end"] = seq
+        self._newest[0] = seq
+        return seq
+
+    @property
+    def newest(self) -> int:
+        """Sequence number of the newest whole frame, -1 before the first."""
+        return int(self._newest[0])
+
+    @property
+    def oldest(self) -> int:
+        """Lowest sequence number that may still be read, 0 before the first frame.
+
+        One slot less than the ring has, because the writer may be filling the oldest at this moment.
+        """
+        return max(0, self.newest - self.spec.slots + 2)
+
+    def read(self, seq: int) -> Frame | None:
+        """A copy of the frame, or None where it is not there any more (or not yet). Never torn, never waits."""
+        slot = seq % self.spec.slots
+        header = self._headers[slot]
+        if seq < 0 or int(header["end"][0]) != seq or int(header["begin"][0]) != seq:
+            return None
+        frame = Frame(
+            seq=seq,
+            stream_time_s=float(header["stream_time_s"][0]),
+            captured_at_s=float(header["captured_at_s"][0]),
+            utc_s=float(header["utc_s"][0]),
+            image=self._images[slot].copy(),
+        )
+        if int(header["begin"][0]) != seq:
+            return None
+        return frame
+
+    def close(self) -> None:
+        """Let go of the segment; the creator also removes it. Safe to call twice."""
+        self._newest = np.empty(1, np.int64)
+        self._headers, self._images = [], []
+        self._memory.close()
+        if self._owner:
+            self._owner = False
+            self._memory.unlink()
+
+
+def _free_shared_memory() -> int:
+    """Free bytes where the system keeps shared memory; unlimited where that cannot be asked."""
+    try:
+        status = os.statvfs("/dev/shm")  # noqa: S108 - where Linux keeps shared memory, not a temporary file
+    except OSError:
+        return 2**62
+    return status.f_bavail * status.f_frsize
