@@ -93,7 +93,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag="health"):
 Message = Score | Alert | Camera | Health
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Message)
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 def topic_of(message: Message) -> bytes:

@@ -1,0 +1,78 @@
+"""What every child process has in common: its line to the parent, its logging and its one broad except.
+
+A child is a free function `run(spec, parent)` named by an import string, so that the parent stays light. It calls
+`parent.ready()` once it works, returns when its task is over or `parent.stopping()` turns true, and raises on trouble.
+"""
+
+import importlib
+import logging
+import signal
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from stream import logs
+
+logger = logging.getLogger(__name__)
+
+READY, ERROR, QUIT, STOP = "ready", "error", "quit", "stop"
+
+
+class ChildError(Exception):
+    """A child cannot do its task; the message is the one line an operator sees."""
+
+
+class Parent:
+    """A child's line to its supervisor. A closed line (the parent is gone) reads as "stop"."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stopping = False
+
+    def ready(self) -> None:
+        """Say that start-up is over."""
+        self._send(READY)
+
+    def ask_to_quit(self) -> None:
+        """Ask the parent to end the whole application."""
+        self._send(QUIT)
+
+    def fail(self, reason: str) -> None:
+        """Say in one line why this process cannot go on."""
+        self._send(ERROR, reason)
+
+    def stopping(self) -> bool:
+        """Whether this process shall end. Never waits."""
+        try:
+            while not self._stopping and self._connection.poll():
+                self._stopping = self._connection.recv() == STOP
+        except (EOFError, OSError):
+            self._stopping = True
+        return self._stopping
+
+    def _send(self, word: str, text: str = "") -> None:
+        try:
+            self._connection.send((word, text))
+        except OSError:
+            self._stopping = True
+
+
+def main(name: str, target: str, spec: Any, connection: Connection, log_file: Path | None) -> None:
+    """Run `target` ("module:function") as the child `name`; the entry of every spawned process.
+
+    Ctrl-C reaches the whole terminal group; children leave it to the parent, which alone decides the order.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logs.configure(name, log_file)
+    parent = Parent(connection)
+    try:
+        module, function = target.split(":")
+        getattr(importlib.import_module(module), function)(spec, parent)
+    except ChildError as error:
+        parent.fail(str(error))
+        sys.exit(1)
+    except Exception as error:
+        logger.exception("%s stopped working", name)
+        parent.fail(f"{type(error).__name__}: {error}")
+        sys.exit(1)
