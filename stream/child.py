@@ -1,13 +1,19 @@
 """What every child process has in common: its line to the parent, its logging and its one broad except.
 
 A child is a free function `run(spec, parent)` named by an import string, so that the parent stays light. It calls
-`parent.ready()` once it works, returns when its task is over or `parent.stopping()` turns true, and raises on trouble.
+`parent.ready()` once it works, returns when its task is over or `parent.stopping()` turns true, and raises on
+trouble.
 """
 
 import importlib
 import logging
+import multiprocessing
+import multiprocessing.connection
+import os
 import signal
 import sys
+import threading
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,6 +23,11 @@ from stream import logs
 logger = logging.getLogger(__name__)
 
 READY, ERROR, QUIT, STOP = "ready", "error", "quit", "stop"
+TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
+"""What a terminal sends to all its processes at once; children leave it to the parent, which decides the order."""
+
+_ORPHAN_EXIT_S = 1.5
+_LONGEST_REASON = 1000  # characters
 
 
 class ChildError(Exception):
@@ -39,8 +50,8 @@ class Parent:
         self._send(QUIT)
 
     def fail(self, reason: str) -> None:
-        """Say in one line why this process cannot go on."""
-        self._send(ERROR, reason)
+        """Say why this process cannot go on; the parent gets one line without passwords."""
+        self._send(ERROR, " ".join(logs.without_passwords(reason).split())[:_LONGEST_REASON])
 
     def stopping(self) -> bool:
         """Whether this process shall end. Never waits."""
@@ -59,11 +70,11 @@ class Parent:
 
 
 def main(name: str, target: str, spec: Any, connection: Connection, log_file: Path | None) -> None:
-    """Run `target` ("module:function") as the child `name`; the entry of every spawned process.
-
-    Ctrl-C reaches the whole terminal group; children leave it to the parent, which alone decides the order.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run `target` ("module:function") as the child `name`; the entry of every spawned process."""
+    for number in TERMINAL_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINAL_SIGNALS)  # the parent held them back while it spawned us
+    threading.Thread(target=_leave_with_parent, name="leave-with-parent", daemon=True).start()
     logs.configure(name, log_file)
     parent = Parent(connection)
     try:
@@ -76,3 +87,12 @@ def main(name: str, target: str, spec: Any, connection: Connection, log_file: Pa
         logger.exception("%s stopped working", name)
         parent.fail(f"{type(error).__name__}: {error}")
         sys.exit(1)
+
+
+def _leave_with_parent() -> None:
+    """End this process soon after its parent, also where it is stuck in a call and never asks `stopping`."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only spawned processes run main"
+    multiprocessing.connection.wait([parent.sentinel])
+    time.sleep(_ORPHAN_EXIT_S)
+    os._exit(1)

@@ -14,6 +14,9 @@ VERSION = 1
 Region = tuple[float, float, float, float]
 """x0, y0, x1, y1 in fractions of the frame."""
 
+_Count = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+_Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
 CameraStateName = Literal["connecting", "live", "stalled", "lost", "ended"]
 """connecting: first try; live: frames come; stalled: open, but silent; lost: failed, waiting to reconnect;
 ended: a file or scene that is over."""
@@ -32,7 +35,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, tag="score"):
     """
 
     camera: str
-    seq: int
+    seq: _Sequence
     stream_time_s: float
     utc: str
     score: float
@@ -41,8 +44,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, tag="score"):
     captured_at_s: float
     region: Region | None = None
     families: dict[str, float] = {}
-    heat_shape: tuple[int, int] | None = None
-    version: Annotated[int, msgspec.Meta(ge=1)] = VERSION
+    heat_shape: tuple[_Count, _Count] | None = None
+    version: _Count = VERSION
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
@@ -62,7 +65,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
     region: Region | None = None
     evidence: tuple[str, ...] = ()
     reason: str = ""
-    version: Annotated[int, msgspec.Meta(ge=1)] = VERSION
+    version: _Count = VERSION
 
 
 class Camera(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
@@ -77,7 +80,7 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
     reconnects: int = 0
     source_fps: float = 0.0
     """The source's own rate as seen, frames/s; 0 = not known yet."""
-    version: Annotated[int, msgspec.Meta(ge=1)] = VERSION
+    version: _Count = VERSION
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, tag="health"):
@@ -87,13 +90,23 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag="health"):
     utc: str
     counters: dict[str, float] = {}
     """Flat numbers by name, e.g. `drop/cam1/stale` or `batch_frames`."""
-    version: Annotated[int, msgspec.Meta(ge=1)] = VERSION
+    version: _Count = VERSION
 
 
 Message = Score | Alert | Camera | Health
 
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """All that is read of a message whose form is not known."""
+
+    version: int = VERSION
+
+
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+# Beside msgspec's own error, bytes that are no UTF-8 and brackets nested without end come out as Python's.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def topic_of(message: Message) -> bytes:
@@ -115,8 +128,19 @@ def decode(data: bytes) -> Message:
     """
     try:
         message = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
+        _check_version(data)
         raise MessageError(f"not a message: {error}") from error
     if message.version != VERSION:
-        raise MessageError(f"message version {message.version}: this program speaks version {VERSION}")
+        _check_version(data)
     return message
+
+
+def _check_version(data: bytes) -> None:
+    """Refuse another version by that name: its fields may differ, which alone would look like damage."""
+    try:
+        version = _envelope_decoder.decode(data).version
+    except _UNREADABLE:
+        return
+    if version != VERSION:
+        raise MessageError(f"other version: the message has version {version}, this program speaks {VERSION}")

@@ -1,14 +1,19 @@
 """A camera's latest frames in shared memory: one writer, any number of readers, the oldest overwritten.
 
 The writer never waits. A reader asks for a sequence number and gets that frame whole or not at all: the slot's own
-number is checked before and after the copy. This module alone touches `multiprocessing.shared_memory`; only the
+number is checked before and after the copy, which relies on stores becoming visible in the order they are made, as
+they do on x86-64. This module alone touches `multiprocessing.shared_memory`; only the
 creator (the supervisor) unlinks.
 """
 
 import os
 import secrets
+import sys
 from dataclasses import dataclass
-from multiprocessing import shared_memory
+from multiprocessing import resource_tracker, shared_memory
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +24,7 @@ _SLOT_HEADER = np.dtype(
 )
 _SLOT_HEADER_BYTES = 64
 _NONE = -1
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory, not a temporary file
 
 
 class RingError(Exception):
@@ -86,17 +92,22 @@ class Ring:
             RingError: Shared memory has not enough free space. Checked first: writing to a segment that the
                 system cannot back kills the process with a bus error that nothing can catch.
         """
+        if slots < 2:
+            raise RingError(f"ring: must have at least 2 slots, one to write and one to read, not {slots}")
         spec = RingSpec(name=f"mulde_{secrets.token_hex(6)}", slots=slots, height=height, width=width)
         free = _free_shared_memory()
         if spec.total_bytes > free:
-            raise RingError(
-                f"shared memory: {spec.total_bytes / 2**20:.0f} MiB needed for {slots} frames of {width}×{height}, "
-                f"{free / 2**20:.0f} MiB free: enlarge /dev/shm (Docker: --shm-size) or lower analysis.long_side_px"
-            )
+            raise RingError(_too_little(spec, free))
         try:
             memory = shared_memory.SharedMemory(spec.name, create=True, size=spec.total_bytes)
         except OSError as error:
             raise RingError(f"shared memory: cannot make {spec.name}: {error}") from error
+        try:
+            _reserve(spec)
+        except OSError as error:
+            memory.close()
+            memory.unlink()
+            raise RingError(_too_little(spec, free)) from error
         ring = cls(spec, memory, owner=True)
         ring._newest[0] = _NONE
         for header in ring._headers:
@@ -111,7 +122,7 @@ class Ring:
             RingError: There is none of this name, or it is smaller than the specification says.
         """
         try:
-            memory = shared_memory.SharedMemory(spec.name)
+            memory = _attach(spec.name)
         except OSError as error:
             raise RingError(f"shared memory: {spec.name} is not there: {error}") from error
         if memory.size < spec.total_bytes:
@@ -129,6 +140,8 @@ class Ring:
             Its sequence number, one more than the frame before; a restarted writer goes on counting.
         """
         seq = int(self._newest[0]) + 1
+        if int(self._headers[seq % self.spec.slots]["end"][0]) == seq:
+            seq += 1  # a writer was killed between its last two stores: that frame is whole and may be being read
         slot = seq % self.spec.slots
         header = self._headers[slot]
         header["begin"] = seq  # from here until `end` follows, a reader knows the slot is being written
@@ -172,18 +185,65 @@ class Ring:
 
     def close(self) -> None:
         """Let go of the segment; the creator also removes it. Safe to call twice."""
-        self._newest = np.empty(1, np.int64)
+        self._newest = np.full(1, _NONE, np.int64)
         self._headers, self._images = [], []
         self._memory.close()
         if self._owner:
             self._owner = False
             self._memory.unlink()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _attach(name: str) -> shared_memory.SharedMemory:
+    """The segment, without making this process answer for its removal.
+
+    Before Python 3.13 attaching always registers the segment for removal at exit: a program that only looks at a
+    ring would then take it from the application that owns it.
+    """
+    if sys.version_info >= (3, 13):
+        return shared_memory.SharedMemory(name, track=False)
+    register = resource_tracker.register
+    resource_tracker.register = lambda *_: None
+    try:
+        return shared_memory.SharedMemory(name)
+    finally:
+        resource_tracker.register = register
+
+
+def _reserve(spec: RingSpec) -> None:
+    """Back the segment with memory now; without this, several rings would each be promised the same free space.
+
+    Raises:
+        OSError: There is not enough.
+    """
+    if not _SHARED_MEMORY.is_dir():
+        return
+    descriptor = os.open(_SHARED_MEMORY / spec.name, os.O_RDWR)
+    try:
+        os.posix_fallocate(descriptor, 0, spec.total_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def _too_little(spec: RingSpec, free: int) -> str:
+    return (
+        f"shared memory: {spec.total_bytes / 2**20:.0f} MiB needed for {spec.slots} frames of "
+        f"{spec.width}×{spec.height}, {free / 2**20:.0f} MiB free: enlarge /dev/shm (Docker: --shm-size) or lower "
+        "analysis.long_side_px"
+    )
+
 
 def _free_shared_memory() -> int:
     """Free bytes where the system keeps shared memory; unlimited where that cannot be asked."""
     try:
-        status = os.statvfs("/dev/shm")  # noqa: S108 - where Linux keeps shared memory, not a temporary file
+        status = os.statvfs(_SHARED_MEMORY)
     except OSError:
         return 2**62
     return status.f_bavail * status.f_frsize

@@ -1,0 +1,69 @@
+"""Motion family: how fast what moves in a cell moves.
+
+Dense optical flow between consecutive pictures (DIS: Kroeger et al., ECCV 2016, arXiv 1603.03590). Speed is in
+percent of the picture's longer side per second, so that it does not depend on resolution, analysis rate or a
+dropped frame.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from detector.features.grid import Grid, Map, Mask
+
+_MOVING_PX = 0.5  # flow below this many pixels between two pictures is noise, at 640 px and 5 frames/s
+_MOVING_SHARE = 0.4  # a cell moves when this share of its window does
+MAX_GAP_S = 1.0
+"""Pictures further apart than this are not compared: flow over such a gap matches one thing to another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """What moved since the picture before."""
+
+    cells: Mask
+    """(rows, columns)"""
+    speed: Map
+    """Median speed of the moving part of each window, %/s, (rows, columns); 0 where nothing moves."""
+
+
+class Motion:
+    """Compares each picture with the one before; one per camera."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._before: npt.NDArray[np.uint8] | None = None
+        self._before_s = 0.0
+
+    def step(self, gray: npt.NDArray[np.uint8], time_s: float) -> Moving | None:
+        """What moved, or None for a first picture and after a gap.
+
+        Args:
+            gray: (H, W).
+            time_s: Stream time, s.
+        """
+        before, gap_s = self._before, time_s - self._before_s
+        self._before, self._before_s = gray, time_s
+        if before is None or not 0 < gap_s <= MAX_GAP_S:
+            return None
+        flow = self._grid.quarter(self._flow.calc(before, gray, None))  # type: ignore[call-overload]
+        length = np.hypot(flow[..., 0], flow[..., 1])  # pixels, (H/4, W/4)
+        windows = self._grid.windows(length)
+        floor = _MOVING_PX * max(self._grid.height, self._grid.width) / 640
+        cells = (windows > floor).mean(axis=-1) > _MOVING_SHARE
+        speed = np.zeros(cells.shape, np.float32)
+        speed[cells] = _median_above(windows[cells], floor)
+        speed *= 100.0 / max(self._grid.height, self._grid.width) / gap_s
+        return Moving(cells, speed)
+
+
+def _median_above(values: npt.NDArray[np.generic], floor: float) -> npt.NDArray[np.float32]:
+    """Median of each row's values above the floor, (N, M) -> (N,); every row has some."""
+    ordered = np.sort(values, axis=1)
+    above = (ordered > floor).sum(axis=1)
+    middle = values.shape[1] - (above + 1) // 2  # the lower median: one value, no average of two
+    picked: npt.NDArray[np.float32] = ordered[np.arange(len(ordered)), middle]
+    return picked

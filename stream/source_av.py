@@ -1,0 +1,201 @@
+"""Network cameras and video files through PyAV (FFmpeg), which nothing else touches."""
+
+import math
+import ssl
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from configs.schema import ConnectionSettings
+from stream.source_diagnosis import explain
+from stream.source_error import CodecError, DisconnectedError, EndOfStream, NoAnswerError, SourceError, redact
+
+_ERRORS_IN_A_ROW = 300
+_HIGHEST_FPS = 240.0  # a container that announces more tells its time base, not its rate
+
+
+class AvBackend:
+    """Frames of one video stream. `limit_s` is the longest silence of a live one, with data or without."""
+
+    def __init__(self, container: InputContainer, where: str, *, live: bool, first_limit_s: float, limit_s: float):
+        self._container = container
+        self._where = where
+        self._limit_s = limit_s
+        self._reformatter = VideoReformatter()  # keeps its tables: a fresh one costs twice as much per frame
+        self.live = live
+        self.decode_errors = 0
+        self._stream = self._video_stream()
+        self._frames = self._decode(first_limit_s)
+        frame = next(self._frames, None)
+        if frame is None:
+            raise CodecError(f"{where}: holds no picture that can be decoded")
+        self._frame, self._held = frame, True
+        self._turns = round(frame.rotation / 90) % 4  # counter-clockwise, as phones note in the file
+        width, height = round(frame.width * float(self._stream.sample_aspect_ratio or 1)), frame.height
+        self.native_size = (height, width) if self._turns % 2 else (width, height)
+        self.native_fps = _plausible(self._stream.average_rate) or _plausible(self._stream.guessed_rate)
+
+    def grab(self) -> float | None:
+        """The next frame's timestamp, None where it has none."""
+        if not self._held:
+            frame = next(self._frames, None)
+            if frame is None:
+                raise self._over()
+            self._frame = frame
+        self._held = False
+        return None if self._frame.pts is None else self._frame.time
+
+    def retrieve(self, width: int, height: int) -> npt.NDArray[np.uint8]:
+        """The grabbed frame scaled straight from the decoder's planes, (height, width, 3) BGR."""
+        if self._turns % 2:
+            width, height = height, width
+        shrink = width < self._frame.width
+        scaled = self._reformatter.reformat(
+            self._frame,
+            width,
+            height,
+            "bgr24",
+            interpolation=Interpolation.AREA if shrink else Interpolation.BILINEAR,
+            threads=1,
+        )
+        image = scaled.to_ndarray()  # a view with padded rows unless the width is a multiple of 16
+        return np.ascontiguousarray(np.rot90(image, self._turns), np.uint8)
+
+    def close(self) -> None:
+        """Let go of the connection or file; safe to call twice."""
+        self._container.close()
+
+    def _video_stream(self) -> VideoStream:
+        streams = self._container.streams.video
+        if not streams:
+            raise CodecError(f"{self._where}: holds no video, only {_kinds(self._container)}")
+        stream = streams[0]
+        if stream.codec_context is None:
+            raise CodecError(f"{self._where}: its codec is not known here: let the camera send H.264 or H.265")
+        if self.live:
+            stream.codec_context.thread_count = 1  # more threads hold frames back, and cameras share the cores
+        else:
+            stream.thread_type = "AUTO"
+        return stream
+
+    def _decode(self, first_limit_s: float) -> Iterator[VideoFrame]:
+        """Whole frames in order until the stream ends; damaged ones are skipped and counted.
+
+        Raises:
+            SourceError: The connection failed, or nothing can be decoded any more.
+        """
+        errors_before = 0  # up to the last whole frame
+        limit_s, since_s = first_limit_s, time.monotonic()
+        while True:
+            try:
+                for packet in self._container.demux(self._stream):
+                    # Asked before decoding: FFmpeg answers a time-out with a last packet it held back.
+                    if time.monotonic() - since_s > limit_s:
+                        raise self._silent(limit_s)
+                    for frame in self._whole_frames(packet):
+                        yield frame
+                        errors_before = self.decode_errors
+                        limit_s, since_s = self._limit_s, time.monotonic()
+                    self._give_up_after(self.decode_errors - errors_before)
+                return
+            except av.error.InvalidDataError:  # a damaged place in the container: what follows may be whole
+                self.decode_errors += 1
+                self._give_up_after(self.decode_errors - errors_before)
+            except av.error.ExitError:
+                raise self._silent(limit_s) from None  # the cause holds the whole URL
+            except av.error.FFmpegError as error:
+                raise DisconnectedError(f"{self._where}: reading broke off: {error.strerror}") from None
+
+    def _whole_frames(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            self.decode_errors += 1
+            return []
+        whole = [frame for frame in frames if not frame.is_corrupt]
+        self.decode_errors += len(frames) - len(whole)
+        return whole
+
+    def _give_up_after(self, errors_in_a_row: int) -> None:
+        if errors_in_a_row > _ERRORS_IN_A_ROW:
+            raise CodecError(f"{self._where}: {_ERRORS_IN_A_ROW} frames in a row cannot be decoded")
+
+    def _silent(self, limit_s: float) -> SourceError:
+        return NoAnswerError(f"{self._where}: no picture for {limit_s:g} s: check the camera and its network")
+
+    def _over(self) -> SourceError:
+        if self.live:
+            return DisconnectedError(f"{self._where}: the camera ended the stream")
+        return EndOfStream(f"{self._where}: over")
+
+
+def open_network(url: str, connection: ConnectionSettings) -> AvBackend:
+    """A camera or a recording on a server. Blocks for twice the open time-out at most.
+
+    Raises:
+        SourceError: A subclass says what is wrong.
+    """
+    options = {"tls_verify": "1" if connection.verify_tls else "0", **_authorities()}
+    if url.lower().startswith("rtsp"):
+        # "nobuffer" is left out on purpose: it throws away the frames seen while probing, and with them the first
+        # key frame. Probed frames are handed over in one burst instead, which leaves no lag behind.
+        options |= {
+            "rtsp_transport": connection.transport,
+            "allowed_media_types": "video",
+            "fpsprobesize": "3",  # opens in a third of the time; the rate is measured anyway
+        }
+    started_s = time.monotonic()
+    try:
+        container = av.open(url, options=options, timeout=(connection.open_timeout_s, connection.read_timeout_s))
+    except av.error.FFmpegError as error:
+        raise explain(error, url, connection, time.monotonic() - started_s) from None  # it holds the whole URL
+    live = container.duration is None
+    return _backend(container, redact(url), live, connection.open_timeout_s, connection.read_timeout_s)
+
+
+def open_file(path: Path) -> AvBackend:
+    """A video file.
+
+    Raises:
+        SourceError: A subclass says what is wrong.
+    """
+    try:
+        # "file:" keeps FFmpeg from reading a colon in the name as a protocol.
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+    except av.error.FFmpegError as error:
+        raise explain(error, str(path), None, 0.0) from None
+    return _backend(container, str(path), False, math.inf, math.inf)
+
+
+def _backend(container: InputContainer, where: str, live: bool, first_limit_s: float, limit_s: float) -> AvBackend:
+    try:
+        return AvBackend(container, where, live=live, first_limit_s=first_limit_s, limit_s=limit_s)
+    except SourceError:
+        container.close()
+        raise
+
+
+def _authorities() -> dict[str, str]:
+    """FFmpeg as packaged with PyAV does not know where this system keeps its certificate authorities; Python does."""
+    paths = ssl.get_default_verify_paths()
+    bundle = Path(paths.cafile or Path(paths.capath or "/etc/ssl/certs", "ca-certificates.crt"))
+    return {"ca_file": str(bundle)} if bundle.exists() else {}
+
+
+def _plausible(rate: Fraction | None) -> float:
+    return float(rate) if rate and rate <= _HIGHEST_FPS else 0.0
+
+
+def _kinds(container: InputContainer) -> str:
+    return " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"

@@ -1,0 +1,110 @@
+"""The terminal under a full-screen display: single keys, its size, a file to draw on, and all of it put back.
+
+Opens the controlling terminal itself, because a spawned process has no standard input. Does not know what is drawn.
+"""
+
+import contextlib
+import os
+import select
+import termios
+from types import TracebackType
+from typing import Self
+
+_DEVICE = "/dev/tty"
+_MOST_KEYS = 64
+
+
+class TerminalError(Exception):
+    """There is no terminal to use; the message says what to do."""
+
+
+class Terminal:
+    """The controlling terminal inside a `with` block: keys come one by one and are not shown.
+
+    Ctrl-C stays a signal. Ctrl-Z and Ctrl-S do nothing meanwhile: a display that stands still gives no sign of life.
+
+    Raises:
+        TerminalError: There is none, or it is not this program's at the moment.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._descriptor = os.open(_DEVICE, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as error:
+            raise TerminalError("dashboard: there is no terminal here: start with --headless") from error
+        self.file = open(self._descriptor, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - a descriptor
+
+    def __enter__(self) -> Self:
+        try:
+            if not self._in_foreground():
+                raise TerminalError("dashboard: cannot draw from the background: start with --headless")
+            self._before = termios.tcgetattr(self._descriptor)
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, _keys_one_by_one(self._before))
+        except (OSError, termios.error) as error:
+            self._close()
+            raise TerminalError(f"dashboard: the terminal cannot be used: {error}") from error
+        except TerminalError:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError, termios.error):  # a terminal that was closed needs nothing put back
+            if self._in_foreground():  # otherwise a shell has it already, in the way it wants it
+                termios.tcflush(self._descriptor, termios.TCIFLUSH)
+                termios.tcsetattr(self._descriptor, termios.TCSANOW, _line_by_line(self._before))
+        self._close()
+
+    def keys(self) -> str:
+        """What was typed since the last call. Never waits."""
+        if not select.select([self._descriptor], [], [], 0.0)[0]:
+            return ""
+        return os.read(self._descriptor, _MOST_KEYS).decode(errors="replace")
+
+    def size(self) -> tuple[int, int]:
+        """Columns and lines; 80 × 24 where the terminal does not know."""
+        columns, lines = os.get_terminal_size(self._descriptor)
+        return columns or 80, lines or 24
+
+    def _in_foreground(self) -> bool:
+        return os.tcgetpgrp(self._descriptor) == os.getpgrp()
+
+    def _close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.file.close()
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
+
+# The seven parts that termios gives as a plain list.
+_IN, _LOCAL, _CHARACTERS = 0, 3, 6
+_Modes = list[int | list[bytes | int]]
+
+
+def _keys_one_by_one(before: _Modes) -> _Modes:
+    modes = _copy(before)
+    modes[_IN] = _flags(modes[_IN]) & ~termios.IXON
+    modes[_LOCAL] = _flags(modes[_LOCAL]) & ~(termios.ICANON | termios.ECHO)
+    characters = modes[_CHARACTERS]
+    assert isinstance(characters, list)
+    characters[termios.VMIN], characters[termios.VTIME] = 1, 0
+    characters[termios.VSUSP] = b"\0"
+    return modes
+
+
+def _line_by_line(before: _Modes) -> _Modes:
+    """The modes found at the start, with echo also where a display killed before this one had left it off."""
+    modes = _copy(before)
+    modes[_LOCAL] = _flags(modes[_LOCAL]) | termios.ICANON | termios.ECHO
+    return modes
+
+
+def _copy(modes: _Modes) -> _Modes:
+    return [list(part) if isinstance(part, list) else part for part in modes]
+
+
+def _flags(part: int | list[bytes | int]) -> int:
+    assert isinstance(part, int)
+    return part

@@ -1,0 +1,123 @@
+"""Child processes for the supervisor's tests, and a program that supervises them: FOLDER, then its table as JSON."""
+
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.bus import Endpoints, Publisher
+from stream.child import ChildError
+from stream.messages import Health
+from stream.ring import Ring, RingSpec
+
+BEAT_EVERY_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    name: str
+    folder: Path
+    endpoints: Endpoints
+    ring: RingSpec
+
+    def note(self, event):
+        """One line in the file `events`; short appending writes do not mix."""
+        with (self.folder / "events").open("a") as file:
+            file.write(f"{self.name} {event}\n")
+
+
+def beats(spec, parent):
+    """Works as it should."""
+    ring = Ring.attach(spec.ring)
+    spec.note("started")
+    parent.ready()
+    _beat_until(spec, parent.stopping)
+    spec.note("stopped")
+    ring.close()
+
+
+def finishes(spec, parent):
+    """A source that is over."""
+    parent.ready()
+    spec.note("finished")
+
+
+def cannot_start(spec, parent):
+    raise ChildError("rtsp://user:s3cret@camera/: nothing listens there")
+
+
+def never_ready(spec, parent):
+    _beat_until(spec, parent.stopping)
+
+
+def fails(spec, parent):
+    parent.ready()
+    raise ValueError("an incident\nof two lines")
+
+
+def hangs(spec, parent):
+    """Starts and never does anything again, not even listen."""
+    spec.note("hangs")
+    parent.ready()
+    time.sleep(60)
+
+
+def ignores_everything(spec, parent):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    parent.ready()
+    _beat_until(spec, lambda: False)
+
+
+def works_off(spec, parent):
+    """Takes longer to stop than an impatient end allows."""
+    parent.ready()
+    _beat_until(spec, parent.stopping)
+    end_s = time.monotonic() + 2.7
+    _beat_until(spec, lambda: time.monotonic() > end_s)
+    spec.note("worked off")
+
+
+def quits(spec, parent):
+    parent.ready()
+    parent.ask_to_quit()
+    _beat_until(spec, parent.stopping)
+
+
+def _beat_until(spec, over):
+    with Publisher(spec.endpoints) as publisher:
+        while not over():
+            publisher.send(Health(process=spec.name, utc="", counters={"pid": os.getpid()}))
+            time.sleep(BEAT_EVERY_S)
+
+
+def main(folder, table):
+    # Not at the top: the children read this file, too, and shall start fast.
+    from configs.schema import SupervisorSettings
+    from stream import logs
+    from stream.supervisor import Child, Supervisor
+
+    endpoints = Endpoints.in_folder(folder / "bus")
+    logs.configure("supervisor", folder / "log")
+    with Ring.create(4, 32, 32) as ring:
+        (folder / "ring").write_text(ring.spec.name)
+        children = [
+            Child(
+                name=name,
+                target=f"tests.stream.children:{function}",
+                spec=Spec(name=name, folder=folder, endpoints=endpoints, ring=ring.spec),
+                stage=stage,
+            )
+            for name, function, stage in table["children"]
+        ]
+        settings = SupervisorSettings(**table["settings"])
+        supervisor = Supervisor(settings, children, endpoints, folder / "log")
+        status = supervisor.run(table["seconds"])
+        print(supervisor.reason)
+        return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), json.loads(sys.argv[2])))
