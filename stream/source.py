@@ -76,6 +76,8 @@ class Backend(Protocol):
     """(width, height) as shown, in pixels: square ones, upright."""
     native_fps: float
     """0 = unknown."""
+    duration_s: float | None
+    """Of a file or scene, where it says so."""
     decode_errors: int
     """Frames lost to damaged data."""
 
@@ -133,6 +135,11 @@ class Source:
     def native_fps(self) -> float:
         """The rate the source announces, 0 = none."""
         return self._backend.native_fps
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long a file or scene is, None where that is not known or there is no end."""
+        return self._backend.duration_s
 
     @property
     def measured_fps(self) -> float:

@@ -35,6 +35,7 @@ class AvBackend:
         self._reformatter = VideoReformatter()  # keeps its tables: a fresh one costs twice as much per frame
         self.live = live
         self.decode_errors = 0
+        self.duration_s = None if live or container.duration is None else container.duration / av.time_base
         self._stream = self._video_stream()
         self._frames = self._decode(first_limit_s)
         frame = next(self._frames, None)

@@ -23,6 +23,7 @@ class SceneBackend:
         self._index = -1
         self.native_size = (scene.width, scene.height)
         self.native_fps = float(scene.fps)
+        self.duration_s: float | None = float(scene.duration_s)
         self.decode_errors = 0
 
     def grab(self) -> float | None:

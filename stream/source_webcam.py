@@ -15,6 +15,7 @@ class WebcamBackend:
     """Frames of /dev/videoN. They carry no timestamps of their own."""
 
     live = True
+    duration_s: float | None = None
 
     def __init__(self, index: int) -> None:
         self._device = _DEVICES / f"video{index}"
