@@ -1,0 +1,91 @@
+"""The sink's way to the store: what cannot be stored now waits in memory and is offered again.
+
+Trouble is logged once and never raised, because an alert that is not stored must still be announced.
+"""
+
+import logging
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stream.store import AlertRecord, Store, StoreError, utc_text
+
+logger = logging.getLogger(__name__)
+
+INTERRUPTED = "interrupted"
+"""Reason of an alert that was open when its sink was killed."""
+
+_RETRY_EVERY_S = 5.0
+_MOST_UNSAVED = 1000  # alerts; about a megabyte
+
+
+class Archive:
+    """The store, whose trouble is logged once and then waited out: what it did not take is offered again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._store: Store | None = None
+        self._unsaved: dict[str, AlertRecord] = {}
+        self._interrupted: list[AlertRecord] = []
+        self._looked_back = False
+        self._fault = ""
+        self._retry_s = 0.0
+        self.errors = 0
+        """Tries that failed."""
+
+    @property
+    def waiting(self) -> int:
+        """Alerts that are not stored as they are now."""
+        return len(self._unsaved)
+
+    def save(self, record: AlertRecord) -> str:
+        """Store the record now, or when that is possible again.
+
+        Returns:
+            Why it is not stored yet; empty where it is.
+        """
+        self._unsaved[record.id] = record
+        if len(self._unsaved) > _MOST_UNSAVED:
+            del self._unsaved[next(iter(self._unsaved))]
+        self.flush()
+        return self._fault if self._unsaved else ""
+
+    def flush(self, *, at_once: bool = False) -> None:
+        """Store what waits, where there is something and it is time for another try. Blocks up to about a second."""
+        if (self._store is not None and not self._unsaved) or (time.monotonic() < self._retry_s and not at_once):
+            return
+        try:
+            if self._store is None:
+                self._store = Store.open(self._folder)
+            self._look_back(self._store)
+            self._store.save(*self._unsaved.values())
+        except StoreError as error:
+            self.errors += 1
+            if not self._fault:
+                logger.error("%s; alerts go on without being stored", error)
+            self._fault = str(error)
+            self._retry_s = time.monotonic() + _RETRY_EVERY_S
+            self.close()
+            return
+        self._unsaved.clear()
+        if self._fault:
+            self._fault = ""
+            logger.info("alerts are stored again")
+
+    def take_interrupted(self) -> list[AlertRecord]:
+        """Alerts that a killed process had left open, each once."""
+        interrupted, self._interrupted = self._interrupted, []
+        return interrupted
+
+    def close(self) -> None:
+        """What waits is given up. Safe to call twice."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _look_back(self, store: Store) -> None:
+        """End what an earlier process left open: once, before this one's own alerts come into the store."""
+        if not self._looked_back:
+            ids = store.close_open(utc_text(datetime.now(UTC)), INTERRUPTED)
+            self._looked_back = True
+            self._interrupted = [record for name in ids if (record := store.get(name)) is not None]

@@ -1,0 +1,334 @@
+"""The sink process: scores in, alerts out; each is in the store, with its picture, before anyone hears of it.
+
+The trouble of keeping alerts never stops the announcing of them. Knows nothing of how scores come about.
+"""
+
+import logging
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from configs.schema import PolicySettings
+from stream.archive import Archive
+from stream.bus import Endpoints, Publisher, ScoreReceiver, Subscriber
+from stream.child import Parent
+from stream.evidence import EvidenceError, snapshot
+from stream.messages import Alert, Health, Score
+from stream.overview import place
+from stream.policy import SET_BACK, SILENT, Event, Policy
+from stream.ring import Frame, Ring, RingSpec
+from stream.store import AlertRecord, new_id, utc_text
+
+logger = logging.getLogger(__name__)
+
+PROCESS = "sink"
+
+_POLL_S = 0.2
+_REPORT_EVERY_S = 1.0
+_BROKER_S = 2.0
+_DRAIN_POLL_S = 0.1  # the lane is empty where nothing comes for so long: the workers are gone before the sink ...
+_DRAIN_S = 1.5  # ... and where one is not, this is the end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkCamera:
+    """What the sink needs of one camera."""
+
+    name: str
+    ring: RingSpec
+    policy: PolicySettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSpec:
+    """All the sink process needs."""
+
+    endpoints: Endpoints
+    folder: Path
+    """Of the store; pictures are kept in `evidence/CAMERA/` below it."""
+    cameras: tuple[SinkCamera, ...]
+
+
+def run(spec: SinkSpec, parent: Parent) -> None:
+    """Turn scores into alerts until the parent says stop; then work off what is under way and end what is open.
+
+    A store that cannot be used is logged and tried again for ever.
+
+    Raises:
+        BusError: The scores lane cannot be listened at.
+        RingError: A camera's ring is not there.
+    """
+    with ExitStack() as stack:
+        rings = {camera.name: stack.enter_context(Ring.attach(camera.ring)) for camera in spec.cameras}
+        receiver = stack.enter_context(ScoreReceiver(spec.endpoints))
+        publisher = stack.enter_context(Publisher(spec.endpoints))
+        archive = Archive(spec.folder)
+        stack.callback(archive.close)
+        cameras = {
+            camera.name: _Camera(name=camera.name, ring=rings[camera.name], policy=Policy(camera.policy))
+            for camera in spec.cameras
+        }
+        _Sink(spec, parent, receiver, publisher, archive, cameras).run()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moment:
+    """A score above the threshold and its frame, None where the ring has lost it."""
+
+    score: Score
+    frame: Frame | None
+
+    @property
+    def utc(self) -> str:
+        return utc_text(datetime.fromisoformat(self.score.utc))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Camera:
+    name: str
+    ring: Ring
+    policy: Policy
+    last_seq: int = -1
+    heard_s: float = 0.0
+    """When the latest score came, monotonic."""
+    utc: datetime = datetime.min
+    """Of the latest score."""
+    moments: dict[float, _Moment] = field(default_factory=dict)
+    """By stream time: what is a peak, or may become one."""
+    alert: AlertRecord | None = None
+    """The open one."""
+    pictured_s: float | None = None
+    """Stream time of the moment its picture shows."""
+
+    def keep_moment(self, score: Score, events: list[Event]) -> None:
+        """Take the frame of this score where an alert may need it."""
+        time_s = score.stream_time_s
+        if time_s in self.policy.peak_candidates_s or any(event.episode.peaked_s == time_s for event in events):
+            same_time = self.moments.get(time_s)
+            if same_time is None or score.score > same_time.score.score:
+                self.moments[time_s] = _Moment(score=score, frame=self.ring.read(score.seq))
+
+    def forget_moments(self) -> None:
+        """Let go of the frames that no alert can need any more."""
+        needed_s = self.policy.peak_candidates_s
+        self.moments = {time_s: moment for time_s, moment in self.moments.items() if time_s in needed_s}
+
+    def utc_at(self, stream_time_s: float) -> str:
+        """Wall-clock time of a moment not long before the latest score."""
+        assert self.policy.last_s is not None, "scores came"
+        return utc_text(self.utc - timedelta(seconds=self.policy.last_s - stream_time_s))
+
+
+class _Sink:
+    def __init__(
+        self,
+        spec: SinkSpec,
+        parent: Parent,
+        receiver: ScoreReceiver,
+        publisher: Publisher,
+        archive: Archive,
+        cameras: dict[str, _Camera],
+    ) -> None:
+        self._spec = spec
+        self._parent = parent
+        self._receiver = receiver
+        self._publisher = publisher
+        self._archive = archive
+        self._cameras = cameras
+        self._reported_s = 0.0
+        self._counts: Counter[str] = Counter(
+            dict.fromkeys(("scores", "refused", "unknown_camera", "repeated", "alerts", "evidence_errors"), 0)
+        )
+
+    def run(self) -> None:
+        self._archive.flush()
+        self._reach_broker()
+        self._parent.ready()
+        while not self._parent.stopping():
+            received = self._receiver.receive(0.0)
+            if received is None:
+                self._look_for_silence()  # only here, so that scores that wait in the lane are not overlooked
+                received = self._receiver.receive(_POLL_S)
+            if received is not None:
+                self._take(received[0])
+            self._keep_house()
+        until_s = time.monotonic() + _DRAIN_S
+        while time.monotonic() < until_s and (received := self._receiver.receive(_DRAIN_POLL_S)) is not None:
+            self._take(received[0])
+        for camera in self._cameras.values():
+            self._close(camera, "stopped")
+        self._archive.flush(at_once=True)
+        self._report()
+
+    def _reach_broker(self) -> None:
+        """Wait until observers hear this process: what a publisher sends before that is lost."""
+        until_s = time.monotonic() + _BROKER_S
+        with Subscriber(self._spec.endpoints, (f"health/{PROCESS}/".encode(),)) as echo:
+            while time.monotonic() < until_s and not self._parent.stopping():
+                self._report()
+                if echo.receive(0.02) is not None:
+                    return
+        logger.warning("the bus does not forward what this process sends; alerts are kept all the same")
+
+    def _keep_house(self) -> None:
+        self._archive.flush()
+        for record in self._archive.take_interrupted():
+            logger.info("alert %s: %s", record.id, record.reason)
+            if record.camera in self._cameras:
+                self._publish("end", record, record.peaked_s, record.ended_utc or record.started_utc, record.reason)
+        if time.monotonic() - self._reported_s >= _REPORT_EVERY_S:
+            self._report()
+
+    def _look_for_silence(self) -> None:
+        now_s = time.monotonic()
+        for camera in self._cameras.values():
+            if camera.policy.open and now_s - camera.heard_s > camera.policy.silence_s:
+                self._close(camera, SILENT)
+
+    def _take(self, score: Score) -> None:
+        camera = self._cameras.get(score.camera)
+        if camera is None:
+            self._counts["unknown_camera"] += 1
+            return
+        if score.seq <= camera.last_seq:  # a restarted worker may score a frame again; a restarted capture counts on
+            self._counts["repeated"] += 1
+            return
+        try:
+            utc = datetime.fromisoformat(score.utc)
+        except ValueError:
+            self._counts["refused"] += 1
+            return
+        self._counts["scores"] += 1
+        if camera.policy.last_s is not None and score.stream_time_s < camera.policy.last_s:
+            self._close(camera, SET_BACK)  # before this score, whose clock says nothing about the time of the end
+        camera.last_seq, camera.heard_s, camera.utc = score.seq, time.monotonic(), utc
+        events = camera.policy.step(score.stream_time_s, score.score, score.threshold)
+        camera.keep_moment(score, events)
+        for event in events:
+            self._tell(camera, event)
+        camera.forget_moments()
+
+    def _close(self, camera: _Camera, reason: str) -> None:
+        if camera.policy.last_s is not None:
+            for event in camera.policy.close(camera.policy.last_s, reason):
+                self._tell(camera, event)
+            camera.forget_moments()
+
+    def _tell(self, camera: _Camera, event: Event) -> None:
+        """Keep what is new about an alert, then announce it."""
+        episode = event.episode
+        peak = camera.moments[episode.peaked_s]
+        if event.event == "start":
+            time_s, utc = episode.started_s, camera.moments[episode.started_s].utc
+            camera.alert, camera.pictured_s = _begun(camera.name, time_s, utc), None
+            self._counts["alerts"] += 1
+        elif event.event == "update":
+            time_s, utc = episode.peaked_s, peak.utc
+        else:
+            assert episode.ended_s is not None, "an end has its time"
+            time_s, utc = episode.ended_s, camera.utc_at(episode.ended_s)
+        assert camera.alert is not None, "an episode starts first"
+        record = replace(
+            camera.alert,
+            peaked_s=episode.peaked_s,
+            score=episode.peak,
+            threshold=peak.score.threshold,
+            region=peak.score.region,
+        )
+        if event.event == "end":
+            record = replace(record, state="ended", ended_utc=utc, ended_s=time_s, reason=event.reason)
+        if event.event != "update":
+            record = self._with_picture(camera, record, peak)
+        trouble = self._archive.save(record)
+        camera.alert = None if event.event == "end" else record
+        reasons = (event.reason, f"not stored: {trouble}" if trouble else "")
+        self._publish(event.event, record, time_s, utc, "; ".join(filter(None, reasons)))
+        _log(event, record)
+
+    def _with_picture(self, camera: _Camera, record: AlertRecord, peak: _Moment) -> AlertRecord:
+        """The record with a picture of its peak, if that can be had and is not what it has already."""
+        if camera.pictured_s == record.peaked_s:
+            return record
+        if peak.frame is None:
+            logger.warning(
+                "alert %s: no picture of its peak, its frame was overwritten before its score came", record.id
+            )
+            return record
+        path = self._spec.folder / "evidence" / camera.name / f"{record.id}.jpg"
+        try:
+            snapshot(
+                peak.frame.image,
+                region=record.region,
+                score=record.score,
+                threshold=record.threshold,
+                camera=camera.name,
+                utc=peak.utc,
+                path=path,
+            )
+        except EvidenceError as error:
+            self._counts["evidence_errors"] += 1
+            logger.warning("alert %s: no picture: %s", record.id, error)
+            return record
+        camera.pictured_s = record.peaked_s
+        return replace(record, evidence=(str(path),))
+
+    def _publish(
+        self, event: Literal["start", "update", "end"], record: AlertRecord, time_s: float, utc: str, reason: str
+    ) -> None:
+        self._publisher.send(
+            Alert(
+                event=event,
+                id=record.id,
+                kind=record.kind,
+                camera=record.camera,
+                stream_time_s=time_s,
+                utc=utc,
+                score=record.score,
+                threshold=record.threshold,
+                region=record.region,
+                evidence=record.evidence,
+                reason=reason,
+            )
+        )
+
+    def _report(self) -> None:
+        """Say on the bus that this process works."""
+        counters = {name: float(count) for name, count in self._counts.items()}
+        counters["refused"] += self._receiver.refused
+        counters["open"] = sum(camera.policy.open for camera in self._cameras.values())
+        counters["store_errors"] = self._archive.errors
+        counters["not_stored"] = self._archive.waiting
+        self._publisher.send(Health(process=PROCESS, utc=utc_text(datetime.now(UTC)), counters=counters))
+        self._reported_s = time.monotonic()
+
+
+def _begun(camera: str, started_s: float, utc: str) -> AlertRecord:
+    """An alert that has just started; its peak is still to be set."""
+    return AlertRecord(
+        id=new_id(camera, datetime.fromisoformat(utc)),
+        camera=camera,
+        kind="anomaly",
+        state="open",
+        started_utc=utc,
+        started_s=started_s,
+        peaked_s=started_s,
+        score=0.0,
+        threshold=0.0,
+    )
+
+
+def _log(event: Event, record: AlertRecord) -> None:
+    level = f"{record.score:.3g}, threshold {record.threshold:.3g}"
+    if event.event == "start":
+        where = place(record.region)
+        logger.info("alert %s: started, score %s%s", record.id, level, f", {where}" if where else "")
+    elif event.event == "end":
+        assert record.ended_s is not None
+        lasted = f"{record.ended_s - record.started_s:.1f} s"
+        logger.info(
+            "alert %s: ended after %s, peak %s%s", record.id, lasted, level, event.reason and f", {event.reason}"
+        )

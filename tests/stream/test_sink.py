@@ -1,0 +1,476 @@
+import multiprocessing
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from configs.schema import PolicySettings
+from stream import child
+from stream.archive import Archive
+from stream.bus import Broker, Endpoints, Publisher, ScoreSender, Subscriber
+from stream.evidence import outline_px
+from stream.messages import Alert, Health, Score
+from stream.policy import Policy
+from stream.ring import Ring
+from stream.sink import SinkCamera, SinkSpec, _Camera, _Sink
+from stream.store import FILE_NAME, Store
+from tests.stream.test_bus import connected
+
+REPOSITORY = Path(__file__).parents[2]
+FPS = 5
+HEIGHT, WIDTH, SLOTS = 120, 160, 64
+THRESHOLD, HIGH, LOW = 4.0, 5.0, 1.0
+REGION = (0.25, 0.25, 0.75, 0.75)
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+POLICY = PolicySettings(hold_s=1.0, merge_gap_s=0.0, cooldown_s=0.0)
+OPENS, ENDS = [HIGH] * 3, [LOW] * 6
+
+
+class Camera:
+    """What capture and worker would do for one camera: frames into its ring, scores into the lane."""
+
+    def __init__(self, name, sender):
+        self.name = name
+        self.ring = Ring.create(SLOTS, HEIGHT, WIDTH)
+        self._sender = sender
+        self._first_seq = 0  # of the present capture process
+
+    def restart_capture(self):
+        self._first_seq = self.ring.newest + 1
+
+    def see(self, *levels):
+        """A frame and its score for each level."""
+        for level in levels:
+            seq = self.ring.newest + 1
+            image = np.full((HEIGHT, WIDTH, 3), self.grey(seq), np.uint8)
+            assert self.ring.write(image, 0.0, 0.0, 0.0) == seq
+            self.score(seq, level)
+
+    def score(self, seq, level):
+        assert self._sender.send(
+            Score(
+                camera=self.name,
+                seq=seq,
+                stream_time_s=self.time_s(seq),
+                utc=self.utc(seq),
+                score=level,
+                threshold=THRESHOLD,
+                latency_ms=50.0,
+                captured_at_s=100.0,
+                region=REGION,
+            )
+        )
+
+    def time_s(self, seq):
+        return (seq - self._first_seq) / FPS
+
+    def grey(self, seq):
+        return seq * 7 % 200
+
+    def utc(self, seq):
+        moment = NOON + timedelta(seconds=seq / FPS)
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Site:
+    """A sink process with two cameras, and all it sends."""
+
+    def __init__(self, tmp_path, endpoints, sender, subscriber):
+        self.folder, self.log_file = tmp_path / "state", tmp_path / "sink.log"
+        self.gate, self.yard = Camera("gate", sender), Camera("yard", sender)
+        self.endpoints = endpoints
+        self._subscriber = subscriber
+        self._spec = SinkSpec(
+            endpoints=endpoints,
+            folder=self.folder,
+            cameras=tuple(
+                SinkCamera(name=camera.name, ring=camera.ring.spec, policy=POLICY)
+                for camera in (self.gate, self.yard)
+            ),
+        )
+        self._process = self.line = None
+
+    def start(self, within_s=20.0):
+        context = multiprocessing.get_context("spawn")
+        self.line, there = context.Pipe()
+        self._process = context.Process(
+            target=child.main, args=("sink", "stream.sink:run", self._spec, there, self.log_file), daemon=True
+        )
+        self._process.start()
+        there.close()
+        assert self.line.poll(within_s)
+        assert self.line.recv() == (child.READY, "")
+
+    def kill(self):
+        self._process.kill()
+        self._forget()
+
+    def stop(self):
+        """Ask it to stop; how long that took."""
+        started_s = time.monotonic()
+        self.line.send(child.STOP)
+        self._process.join(10)
+        took_s = time.monotonic() - started_s
+        assert self._process.exitcode == 0
+        self._forget()
+        return took_s
+
+    def close(self):
+        if self._process is not None:
+            self.kill()
+        self.gate.ring.close()
+        self.yard.ring.close()
+
+    def _forget(self):
+        self._process.join(10)
+        self._process.close()
+        self.line.close()
+        self._process = None
+
+    def wait_for(self, wanted, within_s=10.0):
+        """The next message for which `wanted` holds."""
+        deadline_s = time.monotonic() + within_s
+        passed = []
+        while time.monotonic() < deadline_s:
+            received = self._subscriber.receive(0.1)
+            if received is not None:
+                passed.append(received[0])
+                if wanted(received[0]):
+                    return received[0]
+        raise AssertionError(f"not within {within_s} s, but {passed[-5:]}; log:\n{self.log}")
+
+    def next_alert(self, event, within_s=10.0):
+        """The next alert message, which must be of this event."""
+        alert = self.wait_for(lambda message: isinstance(message, Alert), within_s)
+        assert alert.event == event, alert
+        return alert
+
+    def wait_for_counters(self, **wanted):
+        def holds(message):
+            return isinstance(message, Health) and all(
+                message.counters[name] >= count for name, count in wanted.items()
+            )
+
+        return self.wait_for(holds).counters
+
+    def stored(self, alert):
+        """What anyone finds in the store at this moment."""
+        with Store.open(self.folder) as store:
+            return store.get(alert.id)
+
+    def all_stored(self):
+        with Store.open(self.folder) as store:
+            return store.find()
+
+    @property
+    def log(self):
+        return self.log_file.read_text() if self.log_file.exists() else ""
+
+
+@contextmanager
+def make_site(tmp_path):
+    endpoints = Endpoints.in_folder(tmp_path / "bus")
+    with (
+        Broker(endpoints),
+        Subscriber(endpoints, (b"alert/", b"health/sink/", b"health/test/")) as subscriber,
+        Publisher(endpoints) as publisher,
+        ScoreSender(endpoints) as sender,
+    ):
+        connected(publisher, subscriber)
+        site = Site(tmp_path, endpoints, sender, subscriber)
+        try:
+            yield site
+        finally:
+            site.close()
+
+
+@pytest.fixture
+def site(tmp_path):
+    with make_site(tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+def running(site):
+    site.start()
+    return site
+
+
+def brightness(path):
+    """Of the picture's corner, which no outline reaches."""
+    return cv2.imread(path)[5:20, 5:20].mean()
+
+
+def test_an_alert_is_in_the_store_with_its_picture_before_it_is_announced(running):
+    gate = running.gate
+    gate.see(*[LOW] * 5, *OPENS)
+    start = running.next_alert("start")
+    record = running.stored(start)
+    assert record.state == "open"
+    assert (record.camera, record.kind, record.started_s, record.score) == ("gate", "anomaly", 1.0, HIGH)
+    assert record.started_utc == start.utc == gate.utc(5)
+    assert (start.stream_time_s, start.score, start.threshold, start.region) == (1.0, HIGH, THRESHOLD, REGION)
+    assert start.evidence == record.evidence
+    assert brightness(*start.evidence) == pytest.approx(gate.grey(5), abs=3)
+
+    gate.see(*[HIGH] * 5, HIGH + 2)
+    update = running.next_alert("update")
+    assert running.stored(start).score == update.score == HIGH + 2
+    assert (update.id, update.stream_time_s, update.utc) == (start.id, gate.time_s(13), gate.utc(13))
+
+    gate.see(*ENDS)
+    end = running.next_alert("end")
+    record = running.stored(end)
+    assert (record.state, record.ended_s, record.reason) == ("ended", end.stream_time_s, "")
+    assert record.ended_utc == end.utc == gate.utc(14)
+    assert (end.id, end.score, end.evidence) == (start.id, HIGH + 2, start.evidence)
+    assert brightness(*end.evidence) == pytest.approx(gate.grey(13), abs=3)  # the peak's, not the start's
+    assert running.all_stored() == [record]
+
+
+def test_every_one_of_many_alerts_is_stored_before_it_is_announced(running):
+    for _ in range(10):
+        running.gate.see(*OPENS, *ENDS)
+        running.yard.see(*OPENS, *ENDS)
+    ids = set()
+    for _ in range(40):
+        alert = running.wait_for(lambda message: isinstance(message, Alert))
+        record = running.stored(alert)
+        assert record is not None
+        assert alert.event == "start" or record.state == "ended"
+        ids.add(alert.id)
+    assert len(ids) == 20
+
+
+def test_the_picture_shows_the_place(running):
+    running.gate.see(*OPENS)
+    (path,) = running.next_alert("start").evidence
+    assert Path(path).parent == running.folder / "evidence" / "gate"
+    picture = cv2.imread(path)[:HEIGHT].astype(int)
+    x0, y0, x1, y1 = outline_px(REGION, WIDTH, HEIGHT)
+    grey = running.gate.grey(0)
+    changed = np.abs(picture - grey).max(axis=2) > 40
+    assert changed[y0, x0:x1].all()
+    assert changed[y0:y1, x1].all()
+    assert not changed[y0 + 10 : y1 - 10, x0 + 10 : x1 - 10].any()
+
+
+def test_an_alert_left_open_by_a_killed_sink_is_closed_and_announced_by_the_next(running):
+    running.gate.see(*OPENS)
+    start = running.next_alert("start")
+    running.kill()
+    assert running.stored(start).state == "open"
+
+    running.start()
+    end = running.next_alert("end")
+    assert (end.id, end.reason) == (start.id, "interrupted")
+    record = running.stored(start)
+    assert (record.state, record.reason, record.ended_s) == ("ended", "interrupted", None)
+
+    running.gate.see(*OPENS)
+    again = running.next_alert("start")
+    assert again.id != start.id
+    assert {record.state for record in running.all_stored()} == {"open", "ended"}
+
+
+def test_scores_sent_while_the_sink_restarts_lead_to_their_alert(running):
+    running.gate.see(*[LOW] * 5)
+    running.wait_for_counters(scores=5)
+    running.kill()
+    running.gate.see(*OPENS, *ENDS)
+    running.start()
+    assert running.next_alert("start").stream_time_s == 1.0
+    assert running.next_alert("end").stream_time_s == 1.6
+
+
+def test_a_frame_that_was_overwritten_leaves_an_alert_without_picture(running):
+    running.kill()
+    running.gate.see(*OPENS, *[LOW] * SLOTS)
+    running.start()
+    start = running.next_alert("start")
+    end = running.next_alert("end")
+    assert start.evidence == end.evidence == running.stored(end).evidence == ()
+    assert "no picture of its peak, its frame was overwritten" in running.log
+
+
+def test_stopping_works_off_the_lane_and_ends_what_is_open(running):
+    running.gate.see(*OPENS)
+    start = running.next_alert("start")
+    running.gate.see(*[HIGH] * 100, HIGH + 3, HIGH)
+    assert running.stop() < 2.5
+    end = running.wait_for(lambda message: isinstance(message, Alert) and message.event == "end")
+    assert (end.id, end.reason, end.score) == (start.id, "stopped", HIGH + 3)
+    assert end.stream_time_s == running.gate.time_s(104)
+    assert running.stored(end).state == "ended"
+
+
+def test_stopping_is_quick_where_nothing_is_under_way(running):
+    assert running.stop() < 2.5
+
+
+def test_a_silent_camera_ends_its_alert_while_another_goes_on(running):
+    running.gate.see(*OPENS)
+    running.yard.see(*OPENS)
+    assert {running.next_alert("start").camera, running.next_alert("start").camera} == {"gate", "yard"}
+    began_s = time.monotonic()
+    silent = []
+
+    def is_silent(message):
+        running.yard.see(HIGH)  # with each message, the health of every second at least
+        silent.extend([message] if isinstance(message, Alert) else [])
+        return bool(silent)
+
+    end = running.wait_for(is_silent, within_s=15.0)
+    assert (end.camera, end.event, end.reason) == ("gate", "end", "no more scores")
+    assert end.stream_time_s == 0.4
+    assert 9.0 < time.monotonic() - began_s < 14.0
+
+
+def test_scores_that_come_again_are_passed_over(running):
+    gate = running.gate
+    gate.see(HIGH, HIGH)
+    for _ in range(5):
+        gate.score(0, HIGH)
+        gate.score(1, HIGH)
+    counters = running.wait_for_counters(repeated=10)
+    assert (counters["scores"], counters["alerts"]) == (2, 0)
+    gate.see(HIGH)
+    running.next_alert("start")
+
+
+def test_a_restarted_capture_ends_the_alert_and_its_next_one_has_its_own_clock(running):
+    gate = running.gate
+    gate.see(*[LOW] * 10, *OPENS)
+    start = running.next_alert("start")
+    gate.restart_capture()
+    gate.see(HIGH, HIGH, HIGH)
+    end = running.next_alert("end")
+    assert (end.id, end.reason, end.stream_time_s, end.utc) == (start.id, "source started again", 2.4, gate.utc(12))
+    again = running.next_alert("start")
+    assert (again.stream_time_s, again.utc) == (0.0, gate.utc(13))
+    assert brightness(*again.evidence) == pytest.approx(gate.grey(13), abs=3)
+
+
+def test_scores_of_unknown_cameras_and_without_a_time_are_counted_and_harmless(running):
+    unknown = Score(
+        camera="roof",
+        seq=1,
+        stream_time_s=0.0,
+        utc=running.gate.utc(0),
+        score=HIGH,
+        threshold=THRESHOLD,
+        latency_ms=1.0,
+        captured_at_s=1.0,
+    )
+    sender = running.gate._sender
+    sender.send(unknown)
+    sender.send(
+        Score(
+            **{name: getattr(unknown, name) for name in unknown.__struct_fields__} | {"camera": "gate", "utc": "noon"}
+        )
+    )
+    running.gate.see(*OPENS)
+    running.next_alert("start")
+    counters = running.wait_for_counters(alerts=1)
+    assert (counters["unknown_camera"], counters["refused"], counters["scores"]) == (1, 1, 3)
+
+
+def test_the_sink_goes_on_without_a_folder_and_stores_everything_once_it_can(site):
+    """A full or misconfigured disk must cost the record for a while, never the alert."""
+    site.folder.write_text("in the way")
+    site.start()
+    site.gate.see(*OPENS)
+    start = site.next_alert("start")
+    assert start.reason.startswith(f"not stored: store: {site.folder} cannot be used: ")
+    assert start.evidence == ()
+    counters = site.wait_for_counters(store_errors=1)
+    assert counters["not_stored"] == counters["evidence_errors"] == 1
+
+    site.folder.unlink()
+    site.wait_for(lambda message: isinstance(message, Health) and message.counters["not_stored"] == 0)
+    assert site.stored(start).state == "open"
+    site.gate.see(*ENDS)
+    end = site.next_alert("end")
+    assert end.reason == ""
+    assert brightness(*end.evidence) == pytest.approx(site.gate.grey(0), abs=3)
+    assert site.stored(end).evidence == end.evidence
+    assert site.log.count("alerts go on without being stored") == 1
+    assert site.log.count("alerts are stored again") == 1
+
+
+def test_a_damaged_store_does_not_stop_the_sink_and_is_left_as_it_is(site):
+    site.folder.mkdir()
+    file = site.folder / FILE_NAME
+    file.write_bytes(b"damaged" * 1000)
+    site.start()
+    for _ in range(3):
+        site.gate.see(*OPENS, *ENDS)
+        assert "is damaged or not a store" in site.next_alert("start").reason
+        assert "is damaged or not a store" in site.next_alert("end").reason
+    assert site.stop() < 2.5
+    assert file.read_bytes() == b"damaged" * 1000
+    assert site.log.count("is damaged or not a store") == 1
+
+
+def test_a_store_removed_while_in_use_is_made_anew(running):
+    running.gate.see(*OPENS)
+    running.next_alert("start")
+    (running.folder / FILE_NAME).rename(running.folder / "elsewhere")
+    running.gate.see(*ENDS)
+    end = running.next_alert("end")
+    assert "not stored: " in end.reason
+    running.wait_for_counters(store_errors=1)
+    running.wait_for(lambda message: isinstance(message, Health) and message.counters["not_stored"] == 0)
+    assert running.stored(end).state == "ended"
+
+
+def test_only_starts_and_ends_are_logged_one_line_each(running):
+    running.gate.see(*OPENS, *[HIGH + number for number in range(1, 21)], *ENDS)
+    start = running.next_alert("start")
+    running.wait_for(lambda message: isinstance(message, Alert) and message.event == "end")
+    running.wait_for(lambda message: isinstance(message, Health))  # sent after what follows on the end
+    lines = [line.split(" sink: ")[1] for line in running.log.splitlines()]
+    assert lines == [
+        f"alert {start.id}: started, score 5, threshold 4, centre",
+        f"alert {start.id}: ended after 4.6 s, peak 25, threshold 4",
+    ]
+
+
+@pytest.mark.parametrize("scores", [0, 300])
+def test_signs_of_life_come_every_second_whether_or_not_there_are_scores(running, scores):
+    beats_s = []
+    while len(beats_s) < 3:
+        running.gate.see(*[LOW] * scores)
+        running.wait_for(lambda message: isinstance(message, Health))
+        beats_s.append(time.monotonic())
+    assert beats_s[-1] - beats_s[0] < 3.0
+
+
+def test_no_more_frames_are_held_than_an_alert_may_need(tmp_path, site):
+    gate = _Camera(name="gate", ring=site.gate.ring, policy=Policy(POLICY))
+    scores = []
+    site.gate._sender = SimpleNamespace(send=lambda score: not scores.append(score))
+    with Publisher(site.endpoints) as publisher:
+        archive = Archive(tmp_path / "state")
+        sink = _Sink(site._spec, None, None, publisher, archive, {"gate": gate})
+        most = 0
+        for level in [LOW, HIGH] * 20 + [HIGH + number for number in range(100)] + [LOW] * 20:
+            site.gate.see(level)
+            sink._take(scores[-1])
+            most = max(most, len(gate.moments))
+            assert all(moment.frame is not None for moment in gate.moments.values())
+        archive.close()
+    assert 1 < most <= POLICY.enter_count
+    assert gate.moments == {}
+
+
+def test_the_sink_starts_without_torch():
+    code = "import sys, stream.sink; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, timeout=60).returncode == 0
