@@ -1,1 +1,1 @@
-"""What normal means: footage, training, threshold, report; and measurements on labelled footage."""
+"""What normal means at a camera: footage, learned densities, the threshold and a report. Writes the bundle."""

@@ -84,10 +84,11 @@ def dsm_loss(net: EnergyNet, x: Tensor, sigma: Tensor, noise: Tensor, beta: floa
     """
     noised = (x + sigma * noise).requires_grad_()
     (gradient,) = torch.autograd.grad(net(noised, sigma).sum(), noised, create_graph=True)  # (B, D)
-    matching = 0.5 * (sigma * -gradient + noise).square().sum(dim=1).mean()
+    matching: Tensor = 0.5 * (sigma * -gradient + noise).square().sum(dim=1).mean()
     if beta == 0:
         return matching
-    return matching + 0.5 * beta * net(x, sigma).square().mean()
+    regulariser: Tensor = 0.5 * beta * net(x, sigma).square().mean()
+    return matching + regulariser
 
 
 def train(

@@ -1,6 +1,7 @@
 """The regions a feature vector belongs to: square cells, each seen through a window twice its side."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,9 @@ Map = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Cells = npt.NDArray[np.int64]
 """Flat indices of cells, row-major."""
+_Value = TypeVar("_Value", bound=np.generic)
+Polygons = tuple[tuple[tuple[float, float], ...], ...]
+"""Areas as corners x, y in fractions of the frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,12 @@ class Grid:
         """Cells from left to right."""
         return self.width // CELL_PX
 
-    def quarter(self, picture: npt.NDArray[np.generic]) -> Map:
+    def quarter(self, picture: npt.NDArray[np.uint8 | np.float32]) -> Map:
         """The picture, or a map of its size, averaged to a quarter: (H/4, W/4[, C]) float32."""
         size = (self.width // _MAP_PX, self.height // _MAP_PX)
         return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
 
-    def windows(self, quarter: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def windows(self, quarter: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
         """The window around every cell of a quarter-size map: (rows, columns, 64); mirrored at the border."""
         margin = (_WINDOW - CELL_PX // _MAP_PX) // 2
         padded = np.pad(quarter, margin, mode="reflect")
@@ -47,11 +51,11 @@ class Grid:
         views = np.lib.stride_tricks.sliding_window_view(padded, (_WINDOW, _WINDOW))[::step, ::step]
         return views.reshape(self.rows, self.columns, _WINDOW * _WINDOW)
 
-    def outside(self, polygons: tuple[tuple[tuple[float, float], ...], ...]) -> Mask:
+    def outside(self, polygons: Polygons) -> Mask:
         """Cells whose centre lies in none of the polygons (fractions of the frame), (rows, columns)."""
         covered = np.zeros((self.rows, self.columns), np.uint8)
         for polygon in polygons:
             # A cell's centre is at +½ in cell units; fillPoly takes whole pixels as centres.
             points = np.array([[x * self.columns - 0.5, y * self.rows - 0.5] for x, y in polygon])
             cv2.fillPoly(covered, [np.round(points).astype(np.int32)], (1,))
-        return covered == 0
+        return np.asarray(covered == 0)

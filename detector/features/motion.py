@@ -15,8 +15,10 @@ from detector.features.grid import Grid, Map, Mask
 
 _MOVING_PX = 0.5  # flow below this many pixels between two pictures is noise, at 640 px and 5 frames/s
 _MOVING_SHARE = 0.4  # a cell moves when this share of its window does
-MAX_GAP_S = 1.0
-"""Pictures further apart than this are not compared: flow over such a gap matches one thing to another."""
+# Pictures further apart than this are not compared, unless the camera is that slow: flow over such a gap matches one
+# thing to another.
+_LONGEST_GAP_S = 1.0
+_LONGEST_GAP_PERIODS = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,15 @@ class Moving:
 
 
 class Motion:
-    """Compares each picture with the one before; one per camera."""
+    """Compares each picture with the one before; one per camera.
 
-    def __init__(self, grid: Grid) -> None:
+    Args:
+        rate_fps: Pictures per second that are meant to come.
+    """
+
+    def __init__(self, grid: Grid, rate_fps: float) -> None:
         self._grid = grid
+        self._longest_gap_s = max(_LONGEST_GAP_S, _LONGEST_GAP_PERIODS / rate_fps)
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._before: npt.NDArray[np.uint8] | None = None
         self._before_s = 0.0
@@ -47,7 +54,7 @@ class Motion:
         """
         before, gap_s = self._before, time_s - self._before_s
         self._before, self._before_s = gray, time_s
-        if before is None or not 0 < gap_s <= MAX_GAP_S:
+        if before is None or not 0 < gap_s <= self._longest_gap_s:
             return None
         flow = self._grid.quarter(self._flow.calc(before, gray, None))  # type: ignore[call-overload]
         length = np.hypot(flow[..., 0], flow[..., 1])  # pixels, (H/4, W/4)
@@ -58,6 +65,11 @@ class Motion:
         speed[cells] = _median_above(windows[cells], floor)
         speed *= 100.0 / max(self._grid.height, self._grid.width) / gap_s
         return Moving(cells, speed)
+
+
+def logarithm(speed: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The family's vectors (N, 1) of speeds (N,) in %/s: a walk and a run differ by a factor, not by a distance."""
+    return np.log1p(speed)[:, None]
 
 
 def _median_above(values: npt.NDArray[np.generic], floor: float) -> npt.NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The image network of the appearance family: EfficientNet-lite0, ImageNet weights, two inner layers read as cell grids.
+"""The image network of the appearance families: EfficientNet-lite0, two inner layers read as grids of cells.
 
 On a CPU the network runs in ONNX Runtime (measured 3.8× faster than torch eager on one core), on a GPU in torch with
 half precision. The ONNX file is made once from the installed weights and kept in the user's cache folder; nothing is
@@ -23,8 +23,6 @@ import platformdirs
 import torch
 from torch import Tensor, nn
 
-CELL_PX = 16
-"""Side of a cell in pixels of the analysed picture."""
 FINE_CHANNELS, COARSE_CHANNELS = 40, 112
 _FINE_BLOCK, _COARSE_BLOCK = 4, 10
 _INPUT_MEAN, _INPUT_SCALE = 127.0, 128.0  # the training preprocessing of the lite family
@@ -51,7 +49,7 @@ class _InnerLayers(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) uint8 BGR -> (B, 40, H/16, W/16) and (B, 112, H/16, W/16)."""
-        x = pixels.flip(-1).permute(0, 3, 1, 2).to(self.stem[0].weight.dtype)  # (B, 3, H, W) RGB
+        x = pixels.flip(-1).permute(0, 3, 1, 2).to(next(self.stem.parameters()).dtype)  # (B, 3, H, W) RGB
         x = self.stem((x - _INPUT_MEAN) / _INPUT_SCALE)  # (B, 32, H/2, W/2)
         fine = x
         for index, block in enumerate(self.blocks):
@@ -125,7 +123,7 @@ def _onnx_file() -> Path:
     handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".part")
     os.close(handle)
     _export(Path(unfinished))
-    os.replace(unfinished, path)  # whole or not at all, also when two processes start at once
+    Path(unfinished).replace(path)  # whole or not at all, also when two processes start at once
     return path
 
 

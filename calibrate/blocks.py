@@ -1,0 +1,121 @@
+"""The footage's features in blocks of time, which are what is held out together: neighbouring frames are alike."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from calibrate.footage import Shot
+from detector.detector import Features, Sighting, features
+from detector.features.network import Network
+from detector.observer import Observer
+
+BLOCK_S = 10.0
+"""Length of a block; a shorter segment is one."""
+_BATCH = 8
+_FINGERPRINT_STEP = 8  # pixels
+
+
+@dataclass(slots=True, kw_only=True)
+class Block:
+    """Pictures that follow each other."""
+
+    segment: int
+    times_s: list[float] = field(default_factory=list)
+    seen: list[Features] = field(default_factory=list)
+    """Vectors in half precision: there are many."""
+
+    @property
+    def vectors(self) -> int:
+        """Active cells over all pictures."""
+        return sum(len(one.cells) for one in self.seen)
+
+
+@dataclass(slots=True)
+class Footage:
+    """All that is kept of the footage.
+
+    When there are more vectors than `most_vectors`, every other block is given up and so is every other one of those
+    that follow: what is kept still covers the whole time, in stretches without gaps.
+    """
+
+    most_vectors: int
+    blocks: list[Block] = field(default_factory=list)
+    pictures: int = 0
+    """All, kept or not."""
+    _keep_every: int = 1
+    _begun: int = 0
+    _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    @property
+    def seconds(self) -> float:
+        """Time covered by the blocks kept."""
+        return sum(_duration_s(block) for block in self.blocks)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all pictures, hexadecimal."""
+        return self._hash.hexdigest()
+
+    @property
+    def thinned(self) -> bool:
+        """Whether blocks were given up."""
+        return self._keep_every > 1
+
+    def take(self, shot: Shot, seen: Features) -> None:
+        """Add one picture."""
+        self.pictures += 1
+        self._hash.update(shot.picture.image[::_FINGERPRINT_STEP, ::_FINGERPRINT_STEP].tobytes())
+        if not self.blocks or self._is_full(shot):
+            self._begin(shot.segment)
+        block = self.blocks[-1]
+        block.times_s.append(shot.picture.stream_time_s)
+        block.seen.append(
+            Features(
+                cells=seen.cells,
+                vectors={name: vectors.astype(np.float16) for name, vectors in seen.vectors.items()},
+            )
+        )
+
+    def _is_full(self, shot: Shot) -> bool:
+        block = self.blocks[-1]
+        return shot.segment != block.segment or shot.picture.stream_time_s - block.times_s[0] >= BLOCK_S
+
+    def _begin(self, segment: int) -> None:
+        if self.blocks and (self._begun - 1) % self._keep_every:
+            self.blocks.pop()  # complete now, and not one of those that are kept
+        if sum(block.vectors for block in self.blocks) > self.most_vectors:
+            del self.blocks[1::2]
+            self._keep_every *= 2
+        self._begun += 1
+        self.blocks.append(Block(segment=segment))
+
+
+def collect(shots: Iterable[Shot], observer: Observer, network: Network, most_vectors: int) -> Footage:
+    """Features of all pictures."""
+    footage = Footage(most_vectors)
+    batch: list[Shot] = []
+    for shot in shots:
+        batch.append(shot)
+        if len(batch) == _BATCH:
+            _extract(batch, observer, network, footage)
+            batch = []
+    _extract(batch, observer, network, footage)
+    return footage
+
+
+def _extract(batch: list[Shot], observer: Observer, network: Network, footage: Footage) -> None:
+    sightings = [
+        Sighting(observer=observer, image=shot.picture.image, time_s=shot.picture.stream_time_s) for shot in batch
+    ]
+    for shot, seen in zip(batch, features(network, sightings), strict=True):
+        footage.take(shot, seen)
+
+
+def _duration_s(block: Block) -> float:
+    """From the first picture to one interval after the last."""
+    count = len(block.times_s)
+    if count < 2:
+        return 0.0
+    return (block.times_s[-1] - block.times_s[0]) * count / (count - 1)

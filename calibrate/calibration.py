@@ -1,0 +1,163 @@
+"""Calibration from sources to bundle: collect features, learn, choose the threshold, write."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import chain
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from calibrate.blocks import BLOCK_S, Footage, collect
+from calibrate.footage import FootageError, Plan, Shot, preview, shots
+from calibrate.threshold import Threshold, choose
+from calibrate.train import Learned, learn
+from configs.schema import CalibrationSettings, PolicySettings
+from detector import bundle
+from detector.detector import contents
+from detector.device import use_device
+from detector.features.background import Scene, empty_scene
+from detector.features.grid import Grid, Polygons
+from detector.features.network import Network
+from detector.observer import Observer
+from stream.source import redact
+
+SHORTEST_FOOTAGE_S = 30.0
+"""Less is no basis for anything."""
+
+_LIVE_PREVIEW_SHARE = 0.2  # of a camera's footage, kept as pictures until its empty scene is known
+_LONGEST_LIVE_PREVIEW_S = 30.0
+
+OnProgress = Callable[[str, float], None]
+"""Called with a stage's name and the share of it that is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """The outcome of a calibration."""
+
+    bundle: bundle.Bundle
+    threshold: Threshold
+    pictures: int
+    quiet_share: float
+    """Share of the pictures in which nothing was."""
+    thinned: bool
+    """There was more footage than is kept at once: every second stretch or more was left out."""
+
+
+def calibrate(
+    plan: Plan,
+    *,
+    mask: Polygons,
+    policy: PolicySettings,
+    settings: CalibrationSettings,
+    device: str,
+    on_progress: OnProgress,
+) -> Calibration:
+    """Learn what is normal from the plan's footage.
+
+    Raises:
+        FootageError: Too little of it.
+        SourceError: A source fails.
+    """
+    device, threads = use_device(device, threads=0)
+    width, height = plan.size
+    grid = Grid(height, width)
+    pictures = shots(plan)
+    if plan.live:
+        head = _head(pictures, min(_LIVE_PREVIEW_SHARE * plan.minutes * 60.0, _LONGEST_LIVE_PREVIEW_S), on_progress)
+        scene = _empty_scene([shot.picture.image for shot in head[:: max(1, round(plan.rate_fps))]], grid)
+        pictures = chain(head, pictures)
+    else:
+        on_progress("footage", 0.0)
+        scene = _empty_scene([picture.image for picture in preview(plan)], grid)
+    observer = Observer(grid, plan.rate_fps, mask, scene)
+    footage = collect(_reporting(pictures, on_progress), observer, Network(device, threads), settings.max_vectors)
+    _check_length(footage, settings.folds)
+    learned = learn(
+        footage.blocks,
+        grid,
+        folds=settings.folds,
+        seed=settings.seed,
+        device=device,
+        on_progress=lambda share: on_progress("densities", share),
+    )
+    on_progress("threshold", 0.0)
+    threshold = choose(learned.held_out, policy, settings.alerts_per_day, footage.seconds)
+    on_progress("threshold", 1.0)
+    assert observer.scene is not None, "there were pictures"
+    return Calibration(
+        bundle=_bundle(plan, mask, policy, settings, footage, learned, threshold, observer.scene),
+        threshold=threshold,
+        pictures=footage.pictures,
+        quiet_share=_quiet_share(footage),
+        thinned=footage.thinned,
+    )
+
+
+def _head(pictures: Iterator[Shot], seconds: float, on_progress: OnProgress) -> list[Shot]:
+    """The first pictures of a camera."""
+    head = []
+    for shot in _reporting(pictures, on_progress):
+        head.append(shot)
+        if shot.picture.stream_time_s >= seconds:
+            break
+    return head
+
+
+def _reporting(pictures: Iterator[Shot], on_progress: OnProgress) -> Iterator[Shot]:
+    for shot in pictures:
+        on_progress("footage", shot.done)
+        yield shot
+
+
+def _empty_scene(images: list[npt.NDArray[np.uint8]], grid: Grid) -> Scene:
+    return empty_scene([np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8) for image in images], grid)
+
+
+def _check_length(footage: Footage, folds: int) -> None:
+    least_s = max(SHORTEST_FOOTAGE_S, folds * BLOCK_S)
+    if footage.seconds < least_s or len(footage.blocks) < folds:
+        raise FootageError(
+            f"footage: {footage.seconds:.0f} s are too short to learn from: at least {least_s:.0f} s are needed, "
+            "some ten minutes are good, and more for rare things"
+        )
+
+
+def _quiet_share(footage: Footage) -> float:
+    empty = [not len(seen.cells) for block in footage.blocks for seen in block.seen]
+    return sum(empty) / max(1, len(empty))
+
+
+def _bundle(
+    plan: Plan,
+    mask: Polygons,
+    policy: PolicySettings,
+    settings: CalibrationSettings,
+    footage: Footage,
+    learned: Learned,
+    threshold: Threshold,
+    scene: Scene,
+) -> bundle.Bundle:
+    width, height = plan.size
+    families, arrays = contents(learned.families, scene)
+    return bundle.Bundle(
+        preparation=bundle.Preparation(
+            width=width, height=height, rate_fps=plan.rate_fps, smoothing_s=policy.smoothing_s, mask=mask
+        ),
+        provenance=bundle.Provenance(
+            code_version=version("mulde-stream"),
+            created_utc=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            footage=tuple(redact(source) for source in plan.sources),
+            footage_fingerprint=footage.fingerprint,
+            footage_s=footage.seconds,
+            seed=settings.seed,
+        ),
+        threshold=threshold.value,
+        threshold_interval=threshold.interval,
+        alerts_per_day=threshold.alerts_per_day,
+        families=families,
+        arrays=arrays,
+    )

@@ -1,0 +1,139 @@
+"""One camera's detector: pictures in, verdicts out. Live scoring and calibration both come through here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.bundle import Bundle, BundleError
+from detector.family import FAMILIES, Family, FamilySettings, Vectors
+from detector.features import appearance, motion, place
+from detector.features.background import Scene
+from detector.features.grid import Cells, Grid
+from detector.features.network import Maps, Network
+from detector.fusion import Verdict, fuse
+from detector.mulde import Training
+from detector.observer import Observer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What a picture is judged by: vectors of each family for its active cells."""
+
+    cells: Cells
+    """(N,)"""
+    vectors: Mapping[str, Vectors]
+    """(N, D) each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A picture and the camera it is from."""
+
+    observer: Observer
+    image: npt.NDArray[np.uint8]
+    """(H, W, 3) BGR."""
+    time_s: float
+    """Stream time, s."""
+
+
+def features(network: Network, sightings: Sequence[Sighting]) -> list[Features]:
+    """Features of pictures of any cameras, a camera's in the order of their time.
+
+    The image network runs once per size of picture, and not at all on pictures in which nothing is.
+    """
+    activities = [one.observer.step(one.image, one.time_s) for one in sightings]
+    layers: dict[int, tuple[Maps, Maps]] = {}
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for index, (one, activity) in enumerate(zip(sightings, activities, strict=True)):
+        if len(activity.cells):
+            by_size.setdefault(one.image.shape, []).append(index)
+    for indices in by_size.values():
+        fine, coarse = network(np.stack([sightings[index].image for index in indices]))
+        for row, index in enumerate(indices):
+            layers[index] = (fine[row], coarse[row])
+    none = np.empty(0, np.int64)
+    result = []
+    for index, (one, activity) in enumerate(zip(sightings, activities, strict=True)):
+        if index not in layers:
+            result.append(Features(cells=none, vectors={}))
+            continue
+        fine, coarse = layers[index]
+        vectors = {
+            "motion": motion.logarithm(activity.speed),
+            "texture": appearance.directions(fine, activity.cells),
+            "shape": appearance.directions(coarse, activity.cells),
+            "place": place.centres(activity.cells, one.observer.grid),
+        }
+        result.append(Features(cells=activity.cells, vectors=vectors))
+    return result
+
+
+class Detector:
+    """What a camera's bundle knows, ready to judge.
+
+    Args:
+        families: With their rarities.
+    """
+
+    def __init__(self, families: Iterable[Family], grid: Grid) -> None:
+        self.families = tuple(families)
+        self.grid = grid
+
+    def judge(self, seen: Features) -> Verdict:
+        """The verdict on one picture."""
+        if not len(seen.cells):
+            return fuse({}, seen.cells, self.grid)
+        decades = {}
+        for family in self.families:
+            name = family.settings.name
+            decades[name] = family.decades(family.levels(seen.vectors[name]))
+        return fuse(decades, seen.cells, self.grid)
+
+
+def contents(families: Iterable[Family], scene: Scene) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+    """Settings and arrays of a detector, for a bundle; `from_bundle` is the inverse."""
+    arrays: dict[str, Any] = {"scene.background": scene.background, "scene.spread": scene.spread}
+    settings = []
+    for family in families:
+        settings.append(asdict(family.settings))
+        arrays |= {f"{family.settings.name}.{key}": value for key, value in family.arrays().items()}
+    return tuple(settings), arrays
+
+
+def from_bundle(bundle: Bundle, where: str, device: str) -> tuple[Detector, Observer]:
+    """A camera's detector and a fresh observer for its pictures.
+
+    Args:
+        where: The bundle's file, for messages.
+
+    Raises:
+        BundleError: It was made for other families or settings than this program has; says which.
+    """
+    known = {settings.name: settings for settings in FAMILIES}
+    preparation = bundle.preparation
+    grid = Grid(preparation.height, preparation.width)
+    families = []
+    try:
+        for plain in bundle.families:
+            settings = _settings(plain)
+            if settings.name not in known:
+                raise BundleError(f"{where}: has a family {settings.name} that this program does not know")
+            start = f"{settings.name}."
+            arrays = {
+                name.removeprefix(start): array for name, array in bundle.arrays.items() if name.startswith(start)
+            }
+            families.append(Family.from_arrays(settings, arrays, device))
+        scene = Scene(bundle.arrays["scene.background"], bundle.arrays["scene.spread"])
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise BundleError(f"{where}: its arrays do not fit its settings ({error}): calibrate again") from error
+    observer = Observer(grid, preparation.rate_fps, preparation.mask, scene)
+    return Detector(families, grid), observer
+
+
+def _settings(plain: Mapping[str, Any]) -> FamilySettings:
+    training = dict(plain["training"])
+    training["units"] = tuple(training["units"])
+    return FamilySettings(**{**plain, "training": Training(**training)})

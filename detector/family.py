@@ -1,0 +1,156 @@
+"""A family of features with its own density: which there are, how each is learned, and how it judges vectors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from detector.mulde import EnergyNet, Training, energies, train
+from detector.rarity import Rarity
+from detector.scales import Aggregate, AggregateKind, sigma_grid
+
+Vectors = npt.NDArray[np.float32]
+Arrays = dict[str, npt.NDArray[np.floating]]
+
+_FEWEST_VECTORS = 200  # fewer say nothing about what is normal
+_UNSEEN_DECADES = 3.0  # rarity of anything where normal footage showed nothing to learn from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilySettings:
+    """What distinguishes a family's density from the others'."""
+
+    name: str
+    components: int
+    """Principal components kept, each scaled to unit variance; 0 = every component for itself, no rotation."""
+    training: Training
+    scales: int = 16
+    """L, linear in σ from the training's lowest to its highest."""
+    aggregate: AggregateKind = "mean"
+    free_decades: float = 0.0
+    """Rarity that counts for nothing."""
+
+
+_SMALL = Training(units=(128, 128), learning_rate=2e-3, batch_size=512, steps=300, decay=True)
+
+FAMILIES = (
+    # One component needs a wide σ: with less the energy says nothing between a walk and a car.
+    FamilySettings(name="motion", components=0, training=replace(_SMALL, sigma_low=0.3, sigma_high=3.0)),
+    FamilySettings(name="texture", components=24, training=_SMALL),
+    FamilySettings(name="shape", components=64, training=_SMALL),
+    # People leave the beaten path now and then: only what is well off it counts.
+    FamilySettings(
+        name="place",
+        components=0,
+        training=replace(_SMALL, sigma_low=0.2, sigma_high=1.0),
+        free_decades=1.0,
+    ),
+)
+"""Measured on UCSD Ped2, see benchmarks/: 3 × 128 units and 300 steps rank as well as 256 units and 600 steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A learned family. `net` is None where normal footage showed too little to learn from."""
+
+    settings: FamilySettings
+    mean: npt.NDArray[np.float64]
+    """(D,)"""
+    projection: npt.NDArray[np.float64]
+    """(D, d) onto standardised components."""
+    net: EnergyNet | None
+    aggregate: Aggregate | None
+    rarity: Rarity | None = None
+    """Known once the family has judged footage that it was not trained on."""
+
+    @classmethod
+    def learn(cls, settings: FamilySettings, vectors: Vectors, *, seed: int, device: str = "cpu") -> "Family":
+        """A family taught on vectors (N, D) of normal footage; same seed and machine, same family."""
+        mean, projection = _standardiser(vectors, settings.components)
+        if len(vectors) < _FEWEST_VECTORS:
+            return cls(settings=settings, mean=mean, projection=projection, net=None, aggregate=None)
+        x = torch.from_numpy(((vectors - mean) @ projection).astype(np.float32)).to(device)  # (N, d)
+        net = train(x, settings.training, seed=seed)
+        normal = energies(net, x, _sigmas(settings)).cpu().numpy()
+        aggregate = Aggregate.fit(settings.aggregate, normal, seed)
+        return cls(settings=settings, mean=mean, projection=projection, net=net, aggregate=aggregate)
+
+    def levels(self, vectors: Vectors) -> npt.NDArray[np.float64]:
+        """Energies of vectors (N, D) aggregated over scales, (N,): higher = less normal."""
+        if self.net is None or self.aggregate is None or not len(vectors):
+            return np.zeros(len(vectors))
+        weight = self.net.first.weight
+        x = torch.from_numpy((vectors - self.mean) @ self.projection).to(weight.device, weight.dtype)
+        return self.aggregate(energies(self.net, x, _sigmas(self.settings)).cpu().numpy())
+
+    def with_rarity(self, held_out: npt.NDArray[np.float64]) -> "Family":
+        """The family with levels put into decades by those of held-out normal footage (N,)."""
+        known = self.net is not None and len(held_out) >= _FEWEST_VECTORS
+        return replace(self, rarity=Rarity.fit(held_out) if known else None)
+
+    def decades(self, levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Rarity of levels (N,) among normal ones, (N,) from 0 on."""
+        if self.rarity is None:
+            return np.full(len(levels), _UNSEEN_DECADES)
+        return np.maximum(self.rarity(levels) - self.settings.free_decades, 0.0)
+
+    def arrays(self) -> Arrays:
+        """Everything learned, for a bundle."""
+        arrays: Arrays = {"mean": self.mean, "projection": self.projection}
+        if self.net is not None and self.aggregate is not None:
+            arrays |= {f"net.{key}": value.cpu().numpy() for key, value in self.net.state_dict().items()}
+            arrays |= {f"aggregate.{key}": value for key, value in self.aggregate.arrays().items()}
+        if self.rarity is not None:
+            arrays |= {f"rarity.{key}": value for key, value in self.rarity.arrays().items()}
+        return arrays
+
+    @classmethod
+    def from_arrays(
+        cls, settings: FamilySettings, arrays: Mapping[str, npt.NDArray[np.floating]], device: str
+    ) -> "Family":
+        """The inverse of `arrays`.
+
+        Raises:
+            KeyError, RuntimeError: Arrays are missing or do not fit the settings.
+        """
+        net, aggregate, rarity = None, None, None
+        weights = _below("net", arrays)
+        if weights:
+            net = EnergyNet(arrays["projection"].shape[1], settings.training)
+            net.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in weights.items()})
+            net.to(device).eval()
+            aggregate = Aggregate.from_arrays(settings.aggregate, _below("aggregate", arrays))
+        if "rarity.values" in arrays:
+            rarity = Rarity.from_arrays(_below("rarity", arrays))
+        return cls(
+            settings=settings,
+            mean=arrays["mean"].astype(np.float64),
+            projection=arrays["projection"].astype(np.float64),
+            net=net,
+            aggregate=aggregate,
+            rarity=rarity,
+        )
+
+
+def _sigmas(settings: FamilySettings) -> list[float]:
+    return sigma_grid(settings.training.sigma_low, settings.training.sigma_high, settings.scales)
+
+
+def _standardiser(vectors: Vectors, components: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean (D,) and projection (D, d) to zero mean and unit deviation."""
+    x = vectors.astype(np.float64)
+    mean = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+    if components == 0 or len(x) < 2:
+        deviation = x.std(axis=0, ddof=1) if len(x) > 1 else np.ones(x.shape[1])
+        return mean, np.diag(1.0 / (deviation + 1e-8))
+    variances, axes = np.linalg.eigh(np.cov(x - mean, rowvar=False))
+    order = np.argsort(variances)[::-1][:components]
+    order = order[variances[order] > 1e-6 * variances[order[0]]]  # directions without spread hold only rounding
+    return mean, axes[:, order] / np.sqrt(variances[order])
+
+
+def _below(prefix: str, arrays: Mapping[str, npt.NDArray[np.floating]]) -> dict[str, npt.NDArray[np.float64]]:
+    start = f"{prefix}."
+    return {key.removeprefix(start): value for key, value in arrays.items() if key.startswith(start)}  # type: ignore[misc]

@@ -1,0 +1,58 @@
+"""From rarities of cells to a frame's score, a heat map and the place that stands out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from detector.features.grid import Cells, Grid, Map
+
+Region = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in fractions of the frame."""
+
+_NEIGHBOURHOOD = (3, 3)  # cells; what is real is seen in several
+_REGION_SHARE = 0.5  # of the peak; cells around it that are at least this hot belong to the region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the detector says of one picture."""
+
+    score: float
+    """Decades of rarity summed over families, averaged over 3×3 cells, at the hottest place; 0 = nothing there."""
+    region: Region | None
+    """Around that place; None where the score is 0."""
+    heat: Map
+    """(rows, columns)"""
+    families: dict[str, float]
+    """Each family's part in the score at the hottest place."""
+
+
+def fuse(decades: dict[str, npt.NDArray[np.float64]], cells: Cells, grid: Grid) -> Verdict:
+    """The verdict from each family's decades (N,) of the picture's active cells (N,)."""
+    maps = {name: _neighbourhood_mean(values, cells, grid) for name, values in decades.items()}
+    heat: Map = sum(maps.values(), start=np.zeros((grid.rows, grid.columns), np.float32))
+    peak = int(np.argmax(heat))
+    score = float(heat.flat[peak])
+    if score <= 0.0:
+        return Verdict(score=0.0, region=None, heat=heat, families=dict.fromkeys(maps, 0.0))
+    families = {name: float(part.flat[peak]) for name, part in maps.items()}
+    return Verdict(score=score, region=_region(heat, peak, grid), heat=heat, families=families)
+
+
+def _neighbourhood_mean(values: npt.NDArray[np.float64], cells: Cells, grid: Grid) -> Map:
+    field = np.zeros((grid.rows, grid.columns), np.float32)
+    field.flat[cells] = values
+    return np.asarray(cv2.blur(field, _NEIGHBOURHOOD, borderType=cv2.BORDER_CONSTANT), np.float32)
+
+
+def _region(heat: Map, peak: int, grid: Grid) -> Region:
+    """Box around the cells that are hot together with the peak."""
+    hot = (heat >= _REGION_SHARE * heat.flat[peak]).astype(np.uint8)
+    _, labels = cv2.connectedComponents(hot, connectivity=4)
+    rows, columns = np.nonzero(labels == labels.flat[peak])
+    sides: Sequence[tuple[npt.NDArray[np.int64], int]] = ((columns, grid.columns), (rows, grid.rows))
+    (x0, x1), (y0, y1) = ((float(at.min() / count), float((at.max() + 1) / count)) for at, count in sides)
+    return x0, y0, x1, y1
