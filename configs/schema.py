@@ -5,19 +5,27 @@ A section written at the top of a site file (`analysis`, `policy`, `connection`)
 the same section under a camera overrides single keys of it.
 """
 
-import difflib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from configs.problems import Location, dotted, explain
 
 PER_CAMERA_SECTIONS = ("analysis", "policy", "connection")
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3)]
+Point = Annotated[
+    tuple[Fraction, Fraction], Field(strict=False)
+]  # not strict: YAML has lists where Python has tuples
+Polygon = Annotated[tuple[Point, ...], Field(min_length=3, strict=False)]
+
+_TEXT_KEYS = ("name", "source")
+_TEXT_TAG, _NULL_TAG = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
 
 
 class ConfigError(Exception):
@@ -25,9 +33,12 @@ class ConfigError(Exception):
 
 
 class _Section(BaseModel):
-    """Frozen; a key the section does not know is an error."""
+    """Frozen; a key the section does not know is an error, and so is a value that only resembles its type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # The input stays out of pydantic's own text, because that ends up in tracebacks and may hold a password.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class AnalysisSettings(_Section):
@@ -36,7 +47,7 @@ class AnalysisSettings(_Section):
     rate_fps: float = Field(5.0, gt=0.0, le=60.0, description="frames per second to analyse")
     long_side_px: int = Field(640, ge=128, le=1920, description="longer side of the analysed picture, pixels")
     mask: tuple[Polygon, ...] = Field(
-        (), description="areas to ignore, each a polygon of [x, y] in fractions of the frame"
+        (), strict=False, description="areas to ignore, each a polygon of [x, y] in fractions of the frame"
     )
 
 
@@ -71,13 +82,27 @@ class ConnectionSettings(_Section):
     backoff_first_s: float = Field(1.0, gt=0.0, le=60.0, description="wait before the first reconnect; doubles")
     backoff_max_s: float = Field(60.0, gt=0.0, le=3600.0, description="longest wait between reconnects")
 
+    @model_validator(mode="after")
+    def _backoff_grows(self) -> "ConnectionSettings":
+        if self.backoff_first_s > self.backoff_max_s:
+            raise ValueError(
+                f"backoff_first_s: must be at most backoff_max_s ({self.backoff_max_s:g}), "
+                f"not {self.backoff_first_s:g}"
+            )
+        return self
+
 
 class CameraSettings(_Section):
     """One camera of a site."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="unique, shown everywhere")
-    source: str = Field(min_length=1, repr=False, description="URL, file, webcam index or demo://NAME")
-    model: Path | None = Field(None, description="bundle written by calibrate")
+    # Not strict where the command line may have a number and YAML has text.
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    name: str = Field(
+        strict=False, pattern=r"^[A-Za-z0-9_-]{1,32}$", description="1 to 32 letters, digits, - or _, unique"
+    )
+    source: str = Field(strict=False, min_length=1, repr=False, description="URL, file, webcam index or demo://NAME")
+    model: Path | None = Field(None, strict=False, description="bundle written by calibrate")
     threshold: float | None = Field(None, description="overrides the bundle's calibrated threshold")
     analysis: AnalysisSettings = AnalysisSettings()
     policy: PolicySettings = PolicySettings()
@@ -85,8 +110,18 @@ class CameraSettings(_Section):
 
     @field_validator("source")
     @classmethod
-    def _expand_environment(cls, source: str) -> str:
-        return expand_environment(source)
+    def _expand_environment(cls, source: str, info: ValidationInfo) -> str:
+        source = expand_environment(source).strip()
+        if not source:
+            raise ValueError("must not be empty")
+        if "://" in source or source.isdecimal():
+            return source
+        return str(_from_site_folder(Path(source), info))
+
+    @field_validator("model")
+    @classmethod
+    def _model_beside_site_file(cls, model: Path | None, info: ValidationInfo) -> Path | None:
+        return None if model is None else _from_site_folder(model, info)
 
 
 class CalibrationSettings(_Section):
@@ -96,8 +131,10 @@ class CalibrationSettings(_Section):
     alerts_per_day: float = Field(1.0, gt=0.0, le=10000.0, description="false-alert budget per camera")
     folds: int = Field(3, ge=2, le=20, description="time blocks are scored by densities that never saw them")
     steps: int = Field(600, ge=10, le=1_000_000, description="optimiser steps per density")
-    max_vectors: int = Field(400_000, ge=1000, description="feature vectors kept; longer footage is thinned")
-    seed: int = Field(0, ge=0, description="seed of everything random")
+    max_vectors: int = Field(
+        400_000, ge=1000, le=100_000_000, description="feature vectors kept; longer footage is thinned"
+    )
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of everything random")
 
 
 class WorkerSettings(_Section):
@@ -110,11 +147,24 @@ class WorkerSettings(_Section):
     max_wait_ms: float = Field(100.0, ge=0.0, le=1000.0, description="longest such wait")
     staleness_s: float = Field(0.5, gt=0.0, le=60.0, description="frames older than this are dropped, counted")
 
+    @model_validator(mode="after")
+    def _waits_are_a_range(self) -> "WorkerSettings":
+        if self.min_wait_ms > self.max_wait_ms:
+            raise ValueError(
+                f"min_wait_ms: must be at most max_wait_ms ({self.max_wait_ms:g}), not {self.min_wait_ms:g}"
+            )
+        return self
+
 
 class StoreSettings(_Section):
     """Where alerts and their evidence are kept."""
 
-    folder: Path | None = Field(None, description="default: the user's state folder")
+    folder: Path | None = Field(None, strict=False, description="default: the user's state folder")
+
+    @field_validator("folder")
+    @classmethod
+    def _folder_beside_site_file(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
+        return None if folder is None else _from_site_folder(folder, info)
 
 
 class SupervisorSettings(_Section):
@@ -136,14 +186,16 @@ class Config(_Section):
     worker: WorkerSettings = WorkerSettings()
     store: StoreSettings = StoreSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
-    cameras: tuple[CameraSettings, ...] = ()
+    cameras: tuple[CameraSettings, ...] = Field((), strict=False)
 
     @model_validator(mode="after")
     def _camera_names_are_unique(self) -> "Config":
-        names = [camera.name for camera in self.cameras]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"cameras: every name must be unique, {', '.join(twice)} is used twice")
+        first: dict[str, int] = {}
+        for index, camera in enumerate(self.cameras):
+            if first.setdefault(camera.name, index) != index:
+                raise ValueError(
+                    f"cameras.{index}.name: must be unique, {camera.name!r} is cameras.{first[camera.name]}, too"
+                )
         return self
 
 
@@ -151,43 +203,49 @@ def expand_environment(text: str) -> str:
     """Text with each `${NAME}` replaced by the environment variable.
 
     Raises:
-        ValueError: A variable is not set.
+        ValueError: A variable is not set, or `${` is not followed by a name and `}`; the text is not in the message.
     """
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
+        if name is None:
+            raise ValueError("must have a variable's name in ${...}: letters, digits and _")
         if name not in os.environ:
             raise ValueError(f"environment variable {name} is not set: export {name}=...")
         return os.environ[name]
 
-    return re.sub(r"\$\{(\w+)\}", value, text)
+    return re.sub(r"\$\{(?:(\w+)\})?", value, text)
+
+
+def _from_site_folder(path: Path, info: ValidationInfo) -> Path:
+    """The path as it is meant in a site file, whatever the working folder; left alone where there is no such file."""
+    if path.parts[:1] and path.parts[0].startswith("~"):
+        try:
+            return path.expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"must name a folder that exists: {path.parts[0]} is nobody's") from error
+    folder: Path | None = (info.context or {}).get("folder")
+    return path if folder is None else folder / path
 
 
 def load(path: Path) -> Config:
     """Configuration from a YAML site file.
 
-    Relative paths in it (`model`, `store.folder`) are taken from the file's own folder.
+    Relative paths in it (`model`, `store.folder`, a `source` that is a file) are taken from the file's own folder.
 
     Raises:
         ConfigError: Unreadable, not YAML, or not valid; all problems at once, each with its line.
     """
+    root, raw, problems = _read(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else f"{path}"
-        raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: must be a mapping of sections (see configs/default.yaml)")
-    try:
-        return Config.model_validate(_with_paths_from(path.parent, _with_shared_sections(raw)))
+        config = Config.model_validate(_with_shared_sections(raw), context={"folder": path.parent})
     except ValidationError as error:
-        raise ConfigError(_explain(error, path, node)) from error
+        own = _own_problems(explain(error, Config), raw)
+        problems += [(_line_of(root, where), where, what) for where, what in own]
+    if not problems:
+        return config
+    problems.sort(key=lambda problem: problem[0])
+    raise ConfigError("\n".join(f"{path}:{line}: {_say(where, what)}" for line, where, what in problems))
 
 
 def validate(raw: dict[str, Any], where: str) -> Config:
@@ -199,18 +257,51 @@ def validate(raw: dict[str, Any], where: str) -> Config:
     try:
         return Config.model_validate(_with_shared_sections(raw))
     except ValidationError as error:
-        raise ConfigError(_explain(error, Path(where), None)) from error
+        problems = _own_problems(explain(error, Config), raw)
+        raise ConfigError("\n".join(f"{where}: {_say(key, what)}" for key, what in problems)) from error
+
+
+def _read(path: Path) -> tuple[yaml.Node, dict[str, Any], list[tuple[int, Location, str]]]:
+    """A file's YAML as nodes, which know their lines, and as plain data, and the lines that have a key again.
+
+    Raises:
+        ConfigError: Unreadable, not YAML, empty or no mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: must be text in UTF-8: byte {error.start} is not") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            raise ConfigError(f"{path}: is empty: name at least one section (see configs/default.yaml)")
+        repeated = _repeated_keys(root)
+        _keep_as_written(root)
+        raw = yaml.constructor.SafeConstructor().construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}" if mark else f"{path}"
+        # Without its cause, whose text quotes the file, and with it perhaps a password.
+        raise ConfigError(f"{where}: not valid YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not valid YAML: {reason}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}:1: must be a mapping of sections (see configs/default.yaml)")
+    return root, raw, repeated
 
 
 def _with_shared_sections(raw: dict[str, Any]) -> dict[str, Any]:
-    """Every camera with the site's sections below its own keys."""
-    cameras = raw.get("cameras")
-    if not isinstance(cameras, list):
+    """Every camera with the site's sections below its own keys; a section with nothing in it is left out."""
+    raw = _without_empty(raw, tuple(Config.model_fields))
+    if not isinstance(raw.get("cameras"), list):
         return raw
     merged = []
-    for camera in cameras:
+    for camera in raw["cameras"]:
         if isinstance(camera, dict):
-            camera = dict(camera)
+            camera = _without_empty(camera, PER_CAMERA_SECTIONS)
             for section in PER_CAMERA_SECTIONS:
                 shared, own = raw.get(section), camera.get(section, {})
                 if isinstance(shared, dict) and isinstance(own, dict):
@@ -219,66 +310,87 @@ def _with_shared_sections(raw: dict[str, Any]) -> dict[str, Any]:
     return {**raw, "cameras": merged}
 
 
-def _with_paths_from(folder: Path, raw: dict[str, Any]) -> dict[str, Any]:
-    """Relative paths made absolute, so that a site file works from anywhere."""
-    raw = dict(raw)
-    store = raw.get("store")
-    if isinstance(store, dict) and isinstance(store.get("folder"), str):
-        raw["store"] = {**store, "folder": str(folder / Path(store["folder"]).expanduser())}
-    if isinstance(raw.get("cameras"), list):
-        raw["cameras"] = [
-            {**camera, "model": str(folder / Path(camera["model"]).expanduser())}
-            if isinstance(camera, dict) and isinstance(camera.get("model"), str)
-            else camera
-            for camera in raw["cameras"]
-        ]
-    return raw
+def _without_empty(raw: dict[str, Any], sections: tuple[str, ...]) -> dict[str, Any]:
+    """A copy without sections whose every line is commented out, which YAML reads as null."""
+    return {key: value for key, value in raw.items() if value is not None or key not in sections}
 
 
-def _explain(error: ValidationError, path: Path, node: yaml.Node | None) -> str:
-    """One line per problem: file, line, key, what is wrong, and what was probably meant."""
-    lines: dict[str, None] = {}  # an ordered set: a shared section's fault shows once per camera
-    for problem in error.errors(include_url=False, include_input=True):
-        location = problem["loc"]
-        key = ".".join(str(part) for part in location)
-        line = _line_of(node, location)
-        where = f"{path}:{line}" if line else f"{path}"
-        if problem["type"] == "extra_forbidden":
-            text = f"{key}: unknown key{_did_you_mean(str(location[-1]), location[:-1])}"
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            given = problem["input"]
-            # A source may hold a password, so no value of it is ever repeated.
-            shown = f", not {given!r}" if isinstance(given, int | float | str) and key[-6:] != "source" else ""
-            text = f"{key}: {message}{shown}" if key else message
-        lines[f"{where}: {text}"] = None
-    return "\n".join(lines)
+def _own_problems(problems: list[tuple[Location, str]], raw: dict[str, Any]) -> list[tuple[Location, str]]:
+    """Without a shared section's faults that show once more in every camera that has it from there."""
+    return [
+        (where, what)
+        for where, what in problems
+        if where[:1] != ("cameras",) or (where[2:], what) not in problems or _is_in(raw, where)
+    ]
 
 
-def _did_you_mean(key: str, section: tuple[int | str, ...]) -> str:
-    model: Any = Config
-    for part in section:
-        if isinstance(part, int):
+def _is_in(raw: Any, location: Location) -> bool:
+    for part in location:
+        try:
+            raw = raw[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+def _say(where: Location, what: str) -> str:
+    return f"{dotted(where)}: {what}" if where else what
+
+
+def _pairs(root: yaml.Node) -> Iterator[tuple[Location, dict[str, yaml.Node], yaml.Node, yaml.Node]]:
+    """Every key and value with where its mapping is and the keys before it there. What has two names comes once."""
+    pending: list[tuple[Location, yaml.Node]] = [((), root)]
+    seen = set()
+    while pending:
+        location, node = pending.pop()
+        if id(node) in seen:
             continue
-        model = CameraSettings if part == "cameras" else model.model_fields[part].annotation
-    known = list(model.model_fields)
-    close = difflib.get_close_matches(key, known, n=1)
-    return f", did you mean {close[0]}?" if close else f"; known here: {', '.join(known)}"
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            pending += [((*location, index), item) for index, item in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            before: dict[str, yaml.Node] = {}
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    yield location, before, key, value
+                    before.setdefault(key.value, key)
+                    pending.append(((*location, key.value), value))
 
 
-def _line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int | None:
+def _repeated_keys(root: yaml.Node) -> list[tuple[int, Location, str]]:
+    """Keys that a mapping has twice, of which YAML alone would silently take the last, with the line of the later."""
+    return [
+        (
+            key.start_mark.line + 1,
+            (*location, key.value),
+            f"must be given once, is already in line {before[key.value].start_mark.line + 1}",
+        )
+        for location, before, key, _ in _pairs(root)
+        if key.value in before
+    ]
+
+
+def _keep_as_written(root: yaml.Node) -> None:
+    """Make text of what only looks like something else: webcam 0, or cameras named 007 and on."""
+    for _, _, key, value in _pairs(root):
+        if key.value in _TEXT_KEYS and isinstance(value, yaml.ScalarNode) and value.tag != _NULL_TAG:
+            value.tag = _TEXT_TAG
+
+
+def _line_of(root: yaml.Node, location: Location) -> int:
     """1-based line of the deepest part of a location the file really has."""
-    line = None
+    node, line = root, root.start_mark.line
     for part in location:
         if isinstance(node, yaml.MappingNode):
-            pairs = {key.value: (key, value) for key, value in node.value}
+            # The last of two is the one that counts.
+            pairs = {key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}
             if part not in pairs:
                 break
-            key, node = pairs[part]
-            line = key.start_mark.line + 1
+            key, node = pairs[str(part)]
+            line = key.start_mark.line
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
-            line = node.start_mark.line + 1
+            line = node.start_mark.line
         else:
             break
-    return line
+    return line + 1

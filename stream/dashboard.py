@@ -53,7 +53,7 @@ def run(spec: DashboardSpec, parent: Parent) -> None:
     The terminal is put back whatever happens, SIGKILL excepted.
 
     Raises:
-        ChildError: There is no terminal.
+        ChildError: There is no terminal, or no longer one.
     """
     terminated: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: terminated.append(number))
@@ -70,6 +70,8 @@ def run(spec: DashboardSpec, parent: Parent) -> None:
                     dashboard.tick()
     except TerminalError as error:
         raise ChildError(str(error)) from error
+    except OSError as error:  # drawing is the only writing here whose failure is not dealt with on the spot
+        raise ChildError(f"dashboard: the terminal is gone: {error.strerror}") from error
 
 
 def export_svg(state: State, title: str, path: Path, width: int, height: int, now: Moment) -> None:
@@ -134,6 +136,8 @@ class _Dashboard:
             wait_s = 0.0
 
     def _draw(self, now: Moment) -> None:
+        if self._terminal.behind():  # a later page will do, and holding on here would look like a process that hangs
+            return
         width, height = self._terminal.size()
         self._console.size = (width, height)
         page = render(self._state, self._spec.title, width, height, now, quitting=self._quitting)

@@ -58,7 +58,7 @@ def render(state: State, title: str, width: int, height: int, now: Moment, *, qu
     lines += _box("alerts", "", _alerts(state, inner, alert_lines, now), width)
     lines = lines[: height - 1]
     lines.append(_footer(state, width, quitting))
-    return Page(tuple(lines))
+    return Page(tuple(_cut(line, width) for line in lines))
 
 
 def _block_height(count: int, lines: int) -> int:
@@ -82,7 +82,7 @@ def _header(state: State, title: str, width: int, now: Moment) -> Line:
         (f"   {now.local:%H:%M:%S} ", "bold"),
     ]
     left = max(0, width - _width(right) - 1)
-    return [(" ", ""), (_fit(title, left), "bold"), *right]
+    return [(" ", ""), (_fit(_printable(title), left), "bold"), *right]
 
 
 def _footer(state: State, width: int, quitting: bool) -> Line:
@@ -225,8 +225,8 @@ def _numbers(camera: CameraView, width: int) -> Line:
     assert camera.score is not None, "numbers are shown only where there is a score"
     score, threshold = _number(camera.score.score), _number(camera.score.threshold)
     over = camera.score.score > camera.score.threshold
-    pad = " " * max(0, width - len(score) - len(threshold) - 1)
-    return [(f"{pad}{score}", "bold red" if over else ""), (f"/{threshold}", QUIET)]
+    threshold = f"/{threshold}"[: max(0, width - len(score))]
+    return [(_fit(score, width - len(threshold), right=True), "bold red" if over else ""), (threshold, QUIET)]
 
 
 def _chart(camera: CameraView, width: int, height: int, now: Moment) -> list[Line]:
@@ -252,9 +252,8 @@ def _chart(camera: CameraView, width: int, height: int, now: Moment) -> list[Lin
 def _steps(value: float, height: int) -> int:
     """Eighths of a line, at least 1; more than half of all exactly where the threshold is crossed."""
     half = 4 * height
-    if value <= 1.0:
-        return max(1, min(half, round(value * half)))
-    return min(2 * half, max(half + 1, round(value * half)))
+    filled = round(min(value, 2.0) * half)  # a tiny threshold may make the level infinite
+    return max(1, min(half, filled)) if value <= 1.0 else max(half + 1, filled)
 
 
 def _column_s(width: int) -> int:
@@ -263,12 +262,13 @@ def _column_s(width: int) -> int:
 
 
 def _alerts(state: State, inner: int, lines: int, now: Moment) -> list[Line]:
-    """The latest alerts, newest first."""
+    """The alerts that are open and then those that have ended, each newest first."""
     if not state.alerts and lines:
         return [[(f"none since {state.started.local:%H:%M:%S}", QUIET)], *([[]] * (lines - 1))]
     name_width = max(6, min(max(len(name) for name in state.cameras), inner // 6)) if state.cameras else 6
-    newest = list(reversed(state.alerts.values()))[:lines]
-    rows = [_alert(alert, name_width, inner, now) for alert in newest]
+    newest = list(reversed(state.alerts.values()))
+    shown = sorted(newest, key=lambda alert: alert.ended)[:lines]
+    rows = [_alert(alert, name_width, inner, now) for alert in shown]
     return rows + [[]] * (lines - len(rows))
 
 
@@ -287,7 +287,7 @@ def _alert(alert: AlertView, name_width: int, inner: int, now: Moment) -> Line:
         (" ", ""),
         (_fit(latest.kind, 8), ""),
         (_fit(peak, 6, right=True), "" if alert.ended else style),
-        (_fit(_duration(alert.duration_s(now)), 9, right=True), ""),
+        (_fit(_duration(alert.duration_s(now)), 12, right=True), ""),
         ("  ", ""),
     ]
     row.append((_fit(words, max(0, inner - _width(row))), QUIET if alert.ended else ""))
@@ -300,9 +300,9 @@ def _latency(camera: CameraView, now: Moment) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits or so, at most 6 characters."""
+    """Three digits or so, at most 6 characters, 7 where it is beyond all measure."""
     size = abs(value)
-    if size >= 100_000:
+    if size >= 99_999.5:
         return f"{value:.0e}"
     return f"{value:.2f}" if size < 10 else f"{value:.1f}" if size < 100 else f"{value:.0f}"
 
@@ -353,6 +353,17 @@ def _fit(text: str, width: int, *, right: bool = False) -> str:
     if missing >= 0:
         return " " * missing + text if right else text + " " * missing
     return set_cell_size(text, max(0, width - 1)) + "…"[:width]
+
+
+def _cut(line: Line, width: int) -> Line:
+    """The line in exactly `width` cells."""
+    parts: Line = []
+    left = width
+    for text, style in line:
+        part = text if cell_len(text) <= left else set_cell_size(text, left)
+        parts.append((part, style))
+        left -= cell_len(part)
+    return [*parts, (" " * left, "")]
 
 
 def _width(parts: Iterable[Part]) -> int:

@@ -4,14 +4,19 @@ Opens the controlling terminal itself, because a spawned process has no standard
 """
 
 import contextlib
+import io
 import os
+import re
 import select
 import termios
+import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _DEVICE = "/dev/tty"
 _MOST_KEYS = 64
+_LAST_OUTPUT_S = 0.3  # for what puts the screen back to get out, where the terminal is slow
+_SPECIAL_KEY = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)  # F2, for one, ends in Q
 
 
 class TerminalError(Exception):
@@ -22,6 +27,8 @@ class Terminal:
     """The controlling terminal inside a `with` block: keys come one by one and are not shown.
 
     Ctrl-C stays a signal. Ctrl-Z and Ctrl-S do nothing meanwhile: a display that stands still gives no sign of life.
+    Writing to `file` never waits: a terminal that takes nothing, such as one at the far end of a line that went down,
+    must not hold the program. Ask `behind` before drawing more.
 
     Raises:
         TerminalError: There is none, or it is not this program's at the moment.
@@ -29,10 +36,11 @@ class Terminal:
 
     def __init__(self) -> None:
         try:
-            self._descriptor = os.open(_DEVICE, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+            self._descriptor = os.open(_DEVICE, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise TerminalError("dashboard: there is no terminal here: start with --headless") from error
-        self.file = open(self._descriptor, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - a descriptor
+        self._output = _Output(self._descriptor)
+        self.file = io.TextIOWrapper(self._output, encoding="utf-8", write_through=True)  # type: ignore[type-var]
 
     def __enter__(self) -> Self:
         try:
@@ -52,20 +60,44 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(OSError, termios.error):  # a terminal that was closed needs nothing put back
+            self._output.send(_LAST_OUTPUT_S)
             if self._in_foreground():  # otherwise a shell has it already, in the way it wants it
                 termios.tcflush(self._descriptor, termios.TCIFLUSH)
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, _line_by_line(self._before))
         self._close()
 
     def keys(self) -> str:
-        """What was typed since the last call. Never waits."""
+        """What was typed since the last call, without special keys such as arrows. Never waits.
+
+        Raises:
+            TerminalError: The terminal is gone.
+        """
         if not select.select([self._descriptor], [], [], 0.0)[0]:
             return ""
-        return os.read(self._descriptor, _MOST_KEYS).decode(errors="replace")
+        try:
+            typed = os.read(self._descriptor, _MOST_KEYS)
+        except OSError as error:
+            raise TerminalError(f"dashboard: the terminal is gone: {error.strerror}") from error
+        return _SPECIAL_KEY.sub("", typed.decode(errors="replace"))
+
+    def behind(self) -> bool:
+        """Whether the terminal has not yet taken all that was written to it. Never waits.
+
+        Raises:
+            OSError: The terminal is gone.
+        """
+        return not self._output.send()
 
     def size(self) -> tuple[int, int]:
-        """Columns and lines; 80 × 24 where the terminal does not know."""
-        columns, lines = os.get_terminal_size(self._descriptor)
+        """Columns and lines; 80 × 24 where the terminal does not know.
+
+        Raises:
+            TerminalError: The terminal is gone.
+        """
+        try:
+            columns, lines = os.get_terminal_size(self._descriptor)
+        except OSError as error:
+            raise TerminalError(f"dashboard: the terminal is gone: {error.strerror}") from error
         return columns or 80, lines or 24
 
     def _in_foreground(self) -> bool:
@@ -76,6 +108,44 @@ class Terminal:
             self.file.close()
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
+
+
+class _Output(io.RawIOBase):
+    """Bytes for a descriptor that does not block, kept until it takes them."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._kept = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._kept += bytes(data)
+        return len(data)
+
+    def flush(self) -> None:
+        if not self.closed:
+            self.send()
+
+    def send(self, within_s: float = 0.0) -> bool:
+        """Hand over what is taken within this time; whether that is all."""
+        deadline_s = time.monotonic() + within_s
+        while self._kept:
+            try:
+                self._kept = self._kept[os.write(self._descriptor, self._kept) :]
+            except BlockingIOError:
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0.0 or not select.select([], [self._descriptor], [], left_s)[1]:
+                    return False
+        return True
+
+    def close(self) -> None:
+        self._kept = b""  # or closing would try to send it once more
+        super().close()
 
 
 # The seven parts that termios gives as a plain list.
