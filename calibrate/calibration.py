@@ -17,7 +17,6 @@ from calibrate.train import Learned, learn
 from configs.schema import CalibrationSettings, PolicySettings
 from detector import bundle
 from detector.detector import contents
-from detector.device import use_device
 from detector.features.background import Scene, empty_scene
 from detector.features.grid import Grid, Polygons
 from detector.features.network import Network
@@ -29,6 +28,8 @@ SHORTEST_FOOTAGE_S = 30.0
 
 _LIVE_PREVIEW_SHARE = 0.2  # of a camera's footage, kept as pictures until its empty scene is known
 _LONGEST_LIVE_PREVIEW_S = 30.0
+
+STAGES = ("footage", "densities", "threshold")
 
 OnProgress = Callable[[str, float], None]
 """Called with a stage's name and the share of it that is done, 0 to 1."""
@@ -54,6 +55,7 @@ def calibrate(
     policy: PolicySettings,
     settings: CalibrationSettings,
     device: str,
+    threads: int,
     on_progress: OnProgress,
 ) -> Calibration:
     """Learn what is normal from the plan's footage.
@@ -62,7 +64,6 @@ def calibrate(
         FootageError: Too little of it.
         SourceError: A source fails.
     """
-    device, threads = use_device(device, threads=0)
     width, height = plan.size
     grid = Grid(height, width)
     pictures = shots(plan)
@@ -80,6 +81,7 @@ def calibrate(
         footage.blocks,
         grid,
         folds=settings.folds,
+        steps=settings.steps,
         seed=settings.seed,
         device=device,
         on_progress=lambda share: on_progress("densities", share),

@@ -1,7 +1,7 @@
 """Learns the densities of all families, and what scores normal footage gets from densities that never saw it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ def learn(
     grid: Grid,
     *,
     folds: int,
+    steps: int,
     seed: int,
     device: str,
     on_progress: Callable[[float], None],
@@ -48,12 +49,14 @@ def learn(
 
     Args:
         blocks: In the order of time, at least as many as folds. Block i is held out in fold i mod `folds`.
+        steps: Of the optimiser, for each density.
         on_progress: Called with the share that is done, 0 to 1.
     """
     families = []
     decades: list[list[dict[str, npt.NDArray[np.float64]]]] = [[{} for _ in block.seen] for block in blocks]
     rounds = (folds + 1) * len(FAMILIES)
-    for number, settings in enumerate(FAMILIES):
+    for number, default in enumerate(FAMILIES):
+        settings = replace(default, training=replace(default.training, steps=steps))
         levels: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(blocks)
         for fold in range(folds):
             on_progress((number * (folds + 1) + fold) / rounds)

@@ -130,9 +130,9 @@ class CalibrationSettings(_Section):
     minutes: float = Field(10.0, gt=0.0, le=10080.0, description="footage to take from a live source, minutes")
     alerts_per_day: float = Field(1.0, gt=0.0, le=10000.0, description="false-alert budget per camera")
     folds: int = Field(3, ge=2, le=20, description="time blocks are scored by densities that never saw them")
-    steps: int = Field(600, ge=10, le=1_000_000, description="optimiser steps per density")
+    steps: int = Field(300, ge=10, le=1_000_000, description="optimiser steps per density")
     max_vectors: int = Field(
-        400_000, ge=1000, le=100_000_000, description="feature vectors kept; longer footage is thinned"
+        2_000_000, ge=1000, le=100_000_000, description="feature vectors kept; longer footage is thinned"
     )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of everything random")
 

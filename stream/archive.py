@@ -5,10 +5,10 @@ Trouble is logged once and never raised, because an alert that is not stored mus
 
 import logging
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
-from stream.store import AlertRecord, Store, StoreError, utc_text
+from stream.clock import utc_now
+from stream.store import AlertRecord, Store, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +86,6 @@ class Archive:
     def _look_back(self, store: Store) -> None:
         """End what an earlier process left open: once, before this one's own alerts come into the store."""
         if not self._looked_back:
-            ids = store.close_open(utc_text(datetime.now(UTC)), INTERRUPTED)
+            ids = store.close_open(utc_now(), INTERRUPTED)
             self._looked_back = True
             self._interrupted = [record for name in ids if (record := store.get(name)) is not None]

@@ -9,11 +9,11 @@ import os
 import random
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from configs.schema import ConnectionSettings
 from stream.bus import Endpoints, Publisher
 from stream.child import ChildError, Parent
+from stream.clock import utc_now
 from stream.messages import Camera, CameraStateName, Health
 from stream.ring import Ring, RingSpec
 from stream.source import EndOfStream, SourceError, is_camera, open_source
@@ -181,7 +181,7 @@ class _Capture:
 
     def _report(self) -> None:
         """Say on the bus how the camera is and that this process works."""
-        utc = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        utc = utc_now()
         self._publisher.send(
             Camera(
                 camera=self._spec.camera,

@@ -9,7 +9,6 @@ import logging
 import re
 import signal
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +16,7 @@ from rich.live import Live
 
 from stream.bus import Endpoints, Publisher, Subscriber
 from stream.child import ChildError, Parent
+from stream.clock import utc_text
 from stream.dashboard_page import render
 from stream.messages import Health
 from stream.overview import Moment, State
@@ -162,6 +162,6 @@ class _Dashboard:
 
     def _report(self, now: Moment) -> None:
         """Say on the bus that this process works."""
-        utc = now.local.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        utc = utc_text(now.local)
         counters = {"lost": float(self._state.lost), "refused": float(self._subscriber.refused)}
         self._publisher.send(Health(process=PROCESS, utc=utc, counters=counters))

@@ -11,6 +11,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from stream.clock import utc_text
 from stream.source_error import redact
 
 _STANDARD_ERROR = 2
@@ -89,7 +90,7 @@ class _LineFormatter(logging.Formatter):
         super().__init__(f"%(asctime)s %(levelname)-7s {escaped}: %(message)s")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802, ARG002
-        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return utc_text(datetime.fromtimestamp(record.created, UTC))
 
     def format(self, record: logging.LogRecord) -> str:
         try:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +16,13 @@ from configs.schema import PolicySettings
 from stream.archive import Archive
 from stream.bus import Endpoints, Publisher, ScoreReceiver, Subscriber
 from stream.child import Parent
+from stream.clock import utc_now, utc_text
 from stream.evidence import EvidenceError, snapshot
 from stream.messages import Alert, Health, Score
 from stream.overview import place
 from stream.policy import SET_BACK, SILENT, Event, Policy
 from stream.ring import Frame, Ring, RingSpec
-from stream.store import AlertRecord, new_id, utc_text
+from stream.store import AlertRecord, new_id
 
 logger = logging.getLogger(__name__)
 
@@ -302,7 +303,7 @@ class _Sink:
         counters["open"] = sum(camera.policy.open for camera in self._cameras.values())
         counters["store_errors"] = self._archive.errors
         counters["not_stored"] = self._archive.waiting
-        self._publisher.send(Health(process=PROCESS, utc=utc_text(datetime.now(UTC)), counters=counters))
+        self._publisher.send(Health(process=PROCESS, utc=utc_now(), counters=counters))
         self._reported_s = time.monotonic()
 
 

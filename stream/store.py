@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 
 import platformdirs
 
+from stream.clock import utc_text
 from stream.messages import Region
 
 SCHEMA = 1
@@ -234,11 +235,6 @@ class Store:
 def default_folder() -> Path:
     """Where alerts are kept unless the configuration says otherwise."""
     return platformdirs.user_state_path("mulde-stream")
-
-
-def utc_text(moment: datetime) -> str:
-    """The moment, given with its time zone, as `2026-01-31T12:00:00.120Z`; such texts sort by time."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _suffix = itertools.count(secrets.randbelow(256))

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
@@ -22,6 +21,7 @@ from typing import Any, Literal
 from configs.schema import SupervisorSettings
 from stream import child
 from stream.bus import Broker, Endpoints, Publisher, Subscriber
+from stream.clock import utc_now
 from stream.messages import Health
 from stream.stopping import Patience, StopSignals
 
@@ -92,6 +92,13 @@ class Supervisor:
         self._log_file = log_file
         self._seats = [_Seat(child, settings) for child in sorted(children, key=lambda child: child.stage)]
         self._ending: _Ending | None = None
+        self._ready_s: float | None = None
+        self._ended_s = 0.0
+
+    @property
+    def worked_s(self) -> float:
+        """Time from the moment when all children were ready to the end, 0 where that never came."""
+        return 0.0 if self._ready_s is None else self._ended_s - self._ready_s
 
     @property
     def reason(self) -> str:
@@ -127,7 +134,6 @@ class Supervisor:
         return self._ending.status
 
     def _watch(self, seconds: float | None, signals: StopSignals, publisher: Publisher, beats: Subscriber) -> None:
-        until_s: float | None = None
         reported_s = 0.0
         ticked_s = time.monotonic()
         while self._ending is None:
@@ -144,17 +150,18 @@ class Supervisor:
             for seat in self._seats:
                 self._look_at(seat, now_s)
             self._start_due(now_s, signals)
-            if until_s is None and seconds is not None and all(seat.was_ready for seat in self._seats):
-                until_s = now_s + seconds
+            if self._ready_s is None and all(seat.was_ready for seat in self._seats):
+                self._ready_s = now_s
             if now_s - reported_s >= _REPORT_EVERY_S:
                 reported_s = now_s
                 publisher.send(self._health())
-            if until_s is not None and now_s >= until_s:
+            if seconds is not None and self._ready_s is not None and now_s >= self._ready_s + seconds:
                 self._end(0, f"{seconds:g} s are over")
 
     def _end(self, status: int, reason: str, *, drain: bool = False) -> None:
         """Leave the loop after this tick. The first reason counts."""
         if self._ending is None:
+            self._ended_s = time.monotonic()
             self._ending = _Ending(status=status, reason=reason, drain=drain)
             logger.log(logging.ERROR if status else logging.INFO, "stopping: %s", reason)
 
@@ -239,9 +246,8 @@ class Supervisor:
                     self._end(1, f"{seat.child.name}: cannot be started: {error.strerror}")
 
     def _health(self) -> Health:
-        utc = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         counters = {f"restarts/{seat.child.name}": float(seat.restarts) for seat in self._seats}
-        return Health(process=NAME, utc=utc, counters=counters)
+        return Health(process=NAME, utc=utc_now(), counters=counters)
 
     def _stop(self, signals: StopSignals) -> None:
         """End all children, the last stage first, each asked, then terminated, then killed."""

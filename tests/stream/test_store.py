@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.store import FILE_NAME, AlertRecord, Store, StoreError, default_folder, new_id, utc_text
+from stream.store import FILE_NAME, AlertRecord, Store, StoreError, default_folder, new_id
 
 RECORD = AlertRecord(
     id="20260131-120000-gate-3f",
@@ -234,10 +234,6 @@ def test_ids_are_short_sort_by_time_and_differ_within_a_second():
     assert all(name.startswith("20261125-004512-gate-") and len(name) == 23 for name in ids)
     assert max(ids) < new_id("gate", noon + timedelta(seconds=1))
     assert new_id("gate", noon.astimezone(timezone(timedelta(hours=9)))).startswith("20261125-004512-")
-
-
-def test_utc_text_is_the_form_of_messages():
-    assert utc_text(datetime(2026, 1, 31, 12, 0, 0, 120_000, tzinfo=UTC)) == "2026-01-31T12:00:00.120Z"
 
 
 def test_the_default_folder_is_the_users(monkeypatch, tmp_path):

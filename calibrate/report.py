@@ -1,0 +1,76 @@
+"""What a calibration tells its user in the terminal: what was learned, from what, and what can be promised."""
+
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from calibrate.calibration import Calibration
+from calibrate.threshold import DAY_S, Threshold
+
+
+def terminal_report(calibration: Calibration, path: Path) -> RenderableType:
+    """The report for a console of any width."""
+    made, threshold = calibration.bundle, calibration.threshold
+    preparation = made.preparation
+    low, high = threshold.interval
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bright_black", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("model", str(path))
+    table.add_row(
+        "footage",
+        f"{duration(threshold.footage_s)} in {calibration.pictures} pictures of {preparation.width}×"
+        f"{preparation.height} at {preparation.rate_fps:g}/s, nothing going on in {calibration.quiet_share:.0%}"
+        + (", more than is kept at once: evenly thinned" if calibration.thinned else ""),
+    )
+    table.add_row("learned", ", ".join(str(family["name"]) for family in made.families))
+    table.add_row(
+        "threshold", f"{threshold.value:.2f} ({low:.2f} to {high:.2f}) for {budget(threshold.alerts_per_day)}"
+    )
+    return Group(table, Text(promise(threshold)))
+
+
+def promise(threshold: Threshold) -> str:
+    """What the footage supports, in a sentence."""
+    seen = (
+        f"On {duration(threshold.footage_s)} of normal footage, scored by densities that had not seen it, this "
+        f"threshold gives {_alerts(threshold.held_out_alerts)}."
+    )
+    if not threshold.extrapolated:
+        return seen
+    needed = duration(DAY_S / threshold.alerts_per_day)
+    return (
+        f"{seen} That by itself supports at most {_number(threshold.supported_per_day)} false alerts a day; for "
+        f"{budget(threshold.alerts_per_day)} the threshold is extrapolated, on the safe side. About {needed} of "
+        "footage would confirm it."
+    )
+
+
+def budget(alerts_per_day: float) -> str:
+    """The budget in words: "1 false alert a day", "20 false alerts an hour"."""
+    if alerts_per_day >= 240:
+        return f"{_number(alerts_per_day / 24)} false alerts an hour"
+    if alerts_per_day >= 1:
+        return f"{_number(alerts_per_day)} false alert{'' if alerts_per_day == 1 else 's'} a day"
+    return f"1 false alert in {_number(1 / alerts_per_day)} days"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its natural unit: "45 s", "12 min", "3.5 h", "2 days"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{_number(seconds / 60)} min"
+    if seconds < 2 * DAY_S:
+        return f"{_number(seconds / 3600)} h"
+    return f"{_number(seconds / DAY_S)} days"
+
+
+def _alerts(count: int) -> str:
+    return "no alert" if count == 0 else f"{count} alert{'' if count == 1 else 's'}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0") if value < 10 else f"{value:.0f}"

@@ -1,0 +1,172 @@
+"""The worker process: frames of all cameras in micro-batches through the detector, scores out on both lanes.
+
+The one process that loads torch. Its heartbeat comes from the loop that scores.
+"""
+
+import logging
+import math
+import os
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from detector import bundle
+from detector.detector import Detector, Sighting, features, from_bundle
+from detector.device import DeviceError, use_device
+from detector.features.network import Network
+from detector.fusion import Verdict
+from detector.observer import Observer
+from stream.batching import Batcher, Intake, Item
+from stream.bus import Publisher, ScoreSender
+from stream.child import ChildError, Parent
+from stream.clock import utc_now, utc_text
+from stream.messages import Health, Score
+from stream.policy import Smoother
+from stream.ring import Ring
+from stream.worker_spec import PROCESS, WorkerCamera, WorkerSpec
+
+logger = logging.getLogger(__name__)
+
+_WAIT_S = 0.1
+_REPORT_EVERY_S = 1.0
+_DRAIN_S = 0.5
+
+
+def run(spec: WorkerSpec, parent: Parent) -> None:
+    """Score frames until the parent says stop; what is in the rings by then is still scored, for half a second.
+
+    Raises:
+        ChildError: A bundle or the device cannot be used.
+        RingError: A camera's ring is not there.
+    """
+    cores = len(os.sched_getaffinity(0))
+    try:
+        device, threads = use_device(spec.settings.device, spec.settings.threads or max(1, cores - 1))
+        cameras = {camera.name: _Camera.open(camera, device) for camera in spec.cameras}
+    except (bundle.BundleError, DeviceError) as error:
+        raise ChildError(str(error)) from error
+    network = Network(device, threads)
+    for size in {(camera.observer.grid.height, camera.observer.grid.width) for camera in cameras.values()}:
+        network(np.zeros((1, *size, 3), np.uint8))  # the first run is slow
+    logger.info("scoring on %s with %d thread(s)", device, threads)
+    with ExitStack() as stack:
+        intakes = [Intake(camera.name, stack.enter_context(Ring.attach(camera.ring))) for camera in spec.cameras]
+        worker = _Worker(
+            cameras,
+            network,
+            intakes,
+            Batcher(intakes, spec.settings, share=device == "cuda"),
+            stack.enter_context(ScoreSender(spec.endpoints)),
+            stack.enter_context(Publisher(spec.endpoints)),
+        )
+        parent.ready()
+        while not parent.stopping():
+            worker.step(_WAIT_S)
+        end_s = time.monotonic() + _DRAIN_S
+        while worker.step(0.0) and time.monotonic() < end_s:
+            pass
+
+
+@dataclass(slots=True, kw_only=True)
+class _Camera:
+    detector: Detector
+    observer: Observer
+    smoother: Smoother
+    threshold: float
+
+    @classmethod
+    def open(cls, camera: WorkerCamera, device: str) -> "_Camera":
+        model = bundle.read(camera.model)
+        if camera.mask is not None:
+            model = replace(model, preparation=replace(model.preparation, mask=camera.mask))
+        detector, observer = from_bundle(model, str(camera.model), device)
+        return cls(
+            detector=detector,
+            observer=observer,
+            smoother=Smoother(model.preparation.smoothing_s),
+            threshold=model.threshold if camera.threshold is None else camera.threshold,
+        )
+
+
+class _Worker:
+    def __init__(
+        self,
+        cameras: dict[str, _Camera],
+        network: Network,
+        intakes: list[Intake],
+        batcher: Batcher,
+        sender: ScoreSender,
+        publisher: Publisher,
+    ) -> None:
+        self._cameras = cameras
+        self._network = network
+        self._intakes = intakes
+        self._batcher = batcher
+        self._sender = sender
+        self._publisher = publisher
+        self._reported_s = 0.0
+        self._frames = 0
+        self._batches = 0
+        self._busy_s = 0.0
+
+    def step(self, wait_s: float) -> bool:
+        """Score one batch and report when it is time; False where no frame came within `wait_s`."""
+        batch = self._batcher.gather(wait_s)
+        if batch:
+            started_s = time.monotonic()
+            self._score(batch)
+            ran_s = time.monotonic() - started_s
+            self._batcher.ran(ran_s)
+            self._frames += len(batch)
+            self._batches += 1
+            self._busy_s += ran_s
+        if time.monotonic() - self._reported_s >= _REPORT_EVERY_S:
+            self._report()
+        return bool(batch)
+
+    def _score(self, batch: list[Item]) -> None:
+        cameras = [self._cameras[item.camera] for item in batch]
+        sightings = [
+            Sighting(observer=camera.observer, image=item.frame.image, time_s=item.frame.stream_time_s)
+            for camera, item in zip(cameras, batch, strict=True)
+        ]
+        for camera, item, seen in zip(cameras, batch, features(self._network, sightings), strict=True):
+            self._send(camera, item, camera.detector.judge(seen))
+
+    def _send(self, camera: _Camera, item: Item, verdict: Verdict) -> None:
+        frame = item.frame
+        score = camera.smoother.step(frame.stream_time_s, verdict.score)
+        if not math.isfinite(score):
+            raise ArithmeticError(f"camera {item.camera}: frame {frame.seq} has the score {score}")
+        heat = np.clip(verdict.heat * (255.0 / max(camera.threshold, 1e-6)), 0.0, 255.0).astype(np.uint8)
+        message = Score(
+            camera=item.camera,
+            seq=frame.seq,
+            stream_time_s=round(frame.stream_time_s, 4),
+            utc=utc_text(datetime.fromtimestamp(frame.utc_s, UTC)),
+            score=round(score, 4),
+            threshold=round(camera.threshold, 4),
+            latency_ms=round((time.monotonic() - frame.captured_at_s) * 1000.0, 1),
+            captured_at_s=frame.captured_at_s,
+            region=verdict.region,
+            families={name: round(part, 3) for name, part in verdict.families.items()},
+            heat_shape=(heat.shape[0], heat.shape[1]),
+        )
+        self._sender.send(message, heat.tobytes())
+        self._publisher.send(message, heat.tobytes())
+
+    def _report(self) -> None:
+        """Say on the bus that this process works, and what it dropped."""
+        counters = {
+            "frames": float(self._frames),
+            "batches": float(self._batches),
+            "busy_s": round(self._busy_s, 3),
+            "backlog_dropped": float(self._sender.dropped),
+        }
+        for intake in self._intakes:
+            counters |= {f"drop/{intake.camera}/{cause}": float(count) for cause, count in intake.drops.items()}
+        self._publisher.send(Health(process=PROCESS, utc=utc_now(), counters=counters))
+        self._reported_s = time.monotonic()
