@@ -1,5 +1,10 @@
 """The command line: parse, load the configuration, hand over. Imports what a command needs when it is called."""
 
+import signal
+
+if __name__ == "__main__":  # until `main` a Ctrl-C ends it without a traceback; not in the processes it spawns
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import logging
 import os
 import subprocess
@@ -9,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -38,6 +43,8 @@ _DEMO_NORMAL, _DEMO_LIVE = (
 )
 _DEMO_S = 150.0
 _PROBE_S = 3.0
+
+_UsageError: type[Any] = typer.BadParameter.__bases__[0]  # which typer has under no name of its own
 
 output, messages = Console(), Console(stderr=True)
 
@@ -162,9 +169,9 @@ def watch(
     store: StoreFolder = None,
 ) -> None:
     """Watch cameras, show their anomaly levels live and keep alerts with pictures."""
-    from stream import site
+    with _errors_in_one_line(interrupted=0):  # Ctrl-C is how people end a monitor, also one that only starts
+        from stream import site
 
-    with _errors_in_one_line():
         config = load(config_file) if config_file else Config()
         names = _expanded(sources)
         _hide_passwords(sources)
@@ -259,8 +266,16 @@ def alerts_export(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a wrong use of it is exit status 2."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        status = app(standalone_mode=False)
+    except _UsageError as error:
+        line = error.format_message()  # empty where the help was shown instead
+        if line:
+            messages.print(f"error: {line.rstrip('.')}: see --help", soft_wrap=True, highlight=False, markup=False)
+        sys.exit(2)
+    sys.exit(status)
 
 
 def _calibrate(
@@ -270,15 +285,10 @@ def _calibrate(
 
     # Threads that spin while they wait take the cores from those that work. Read once, when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from calibrate import calibration, footage, report
-    from detector import bundle
-    from detector.device import DeviceError, use_device
+    from calibrate import footage
 
-    try:
-        computing, threads = use_device(device.value, threads=0)
-    except DeviceError as error:
-        _fail(str(error))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    # Before torch, which takes seconds to load: what is wrong with a source is told at once.
     plan = footage.plan(
         names,
         long_side_px=chosen.analysis.long_side_px,
@@ -286,17 +296,28 @@ def _calibrate(
         minutes=settings.minutes,
         connection=chosen.connection,
     )
+    from calibrate import calibration, report
+    from detector import bundle
+    from detector.device import DeviceError, use_device
+
+    try:
+        computing, threads = use_device(device.value, threads=0)
+    except DeviceError as error:
+        _fail(str(error))
     bars = Progress(
         TextColumn("{task.description:>10}"),
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %"),
         TimeElapsedColumn(),
         console=messages,
+        disable=not messages.is_terminal,
     )
     with bars:
         tasks = {stage: bars.add_task(stage, total=1.0, start=False) for stage in calibration.STAGES}
 
         def on_progress(stage: str, share: float) -> None:
+            for other in calibration.STAGES[: calibration.STAGES.index(stage)]:
+                bars.update(tasks[other], completed=1.0)  # a recording without a length never says that it is over
             bars.start_task(tasks[stage])
             bars.update(tasks[stage], completed=share)
 
@@ -388,23 +409,33 @@ def _print_probe(where: str, opened: "Source", opened_s: float) -> None:
 
 
 @contextmanager
-def _errors_in_one_line() -> Iterator[None]:
-    """Turn every error that a user can mend into its line and exit status 1, and Ctrl-C into 130."""
-    from calibrate.footage import FootageError
-    from detector.bundle import BundleError
-    from stream.bus import BusError
-    from stream.logs import LogError
-    from stream.ring import RingError
-    from stream.source_error import SourceError
-    from stream.store import StoreError
-
+def _errors_in_one_line(interrupted: int = 130) -> Iterator[None]:
+    """Turn every error that a user can mend into its line and exit status 1, and Ctrl-C into `interrupted`."""
     try:
-        yield
-    except (ConfigError, BundleError, BusError, FootageError, LogError, RingError, SourceError, StoreError) as error:
-        _fail(str(error))
+        from calibrate.footage import FootageError
+        from detector.bundle import BundleError
+        from stream.bus import BusError
+        from stream.logs import LogError
+        from stream.ring import RingError
+        from stream.source_error import SourceError
+        from stream.store import StoreError
+
+        try:
+            yield
+        except (
+            ConfigError,
+            BundleError,
+            BusError,
+            FootageError,
+            LogError,
+            RingError,
+            SourceError,
+            StoreError,
+        ) as error:
+            _fail(str(error))
     except KeyboardInterrupt:
         messages.print("stopped")
-        raise typer.Exit(130) from None
+        raise typer.Exit(interrupted) from None
 
 
 def _fail(line: str) -> NoReturn:

@@ -73,7 +73,7 @@ def choose(held_out: Sequence[Scored], policy: PolicySettings, alerts_per_day: f
         value = base + scale * safety * reach
         low, high = (base + scale * math.exp(sign * _Z95 * error) * reach for sign in (-1.0, 1.0))
     else:
-        value = low = high = float(scores.max())
+        value = low = high = float(scores.max()) + _LEAST_SCALE  # on a constant score the next rounding would alarm
     value = max(value, _lowest_within(smoothed, policy, math.floor(allowed)), _LEAST_THRESHOLD)
     return Threshold(
         value=value,

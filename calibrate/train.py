@@ -14,7 +14,7 @@ from detector.fusion import fuse
 MOST_TRAINING_VECTORS = 40_000
 """Per family; more of the same footage rank no better (measured on UCSD Ped2)."""
 
-_WIDTHS = {"motion": 1, "texture": 40, "shape": 112, "place": 2}
+_WIDTHS = {"motion": 2, "texture": 40, "shape": 112, "place": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ class _Section(BaseModel):
 class AnalysisSettings(_Section):
     """How a camera's picture is prepared before the detector sees it. Fixed in the bundle by calibration."""
 
-    rate_fps: float = Field(5.0, gt=0.0, le=60.0, description="frames per second to analyse")
+    rate_fps: float = Field(10.0, gt=0.0, le=60.0, description="frames per second to analyse")
     long_side_px: int = Field(640, ge=128, le=1920, description="longer side of the analysed picture, pixels")
     mask: tuple[Polygon, ...] = Field(
         (), strict=False, description="areas to ignore, each a polygon of [x, y] in fractions of the frame"

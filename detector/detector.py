@@ -12,10 +12,10 @@ from detector.family import FAMILIES, Family, FamilySettings, Vectors
 from detector.features import appearance, motion, place
 from detector.features.background import Scene
 from detector.features.grid import Cells, Grid
-from detector.features.network import Maps, Network
+from detector.features.network import Network
 from detector.fusion import Verdict, fuse
 from detector.mulde import Training
-from detector.observer import Observer
+from detector.observer import Activity, Look, Observer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,33 +42,38 @@ class Sighting:
 def features(network: Network, sightings: Sequence[Sighting]) -> list[Features]:
     """Features of pictures of any cameras, a camera's in the order of their time.
 
-    The image network runs once per size of picture, and not at all on pictures in which nothing is.
+    The image network runs once per size of picture, and not at all on pictures in which nothing is or whose camera
+    had one go through it a moment ago.
     """
-    activities = [one.observer.step(one.image, one.time_s) for one in sightings]
-    layers: dict[int, tuple[Maps, Maps]] = {}
-    by_size: dict[tuple[int, ...], list[int]] = {}
-    for index, (one, activity) in enumerate(zip(sightings, activities, strict=True)):
-        if len(activity.cells):
-            by_size.setdefault(one.image.shape, []).append(index)
-    for indices in by_size.values():
-        fine, coarse = network(np.stack([sightings[index].image for index in indices]))
-        for row, index in enumerate(indices):
-            layers[index] = (fine[row], coarse[row])
-    none = np.empty(0, np.int64)
-    result = []
-    for index, (one, activity) in enumerate(zip(sightings, activities, strict=True)):
-        if index not in layers:
-            result.append(Features(cells=none, vectors={}))
-            continue
-        fine, coarse = layers[index]
-        vectors = {
-            "motion": motion.logarithm(activity.speed),
-            "texture": appearance.directions(fine, activity.cells),
-            "shape": appearance.directions(coarse, activity.cells),
-            "place": place.centres(activity.cells, one.observer.grid),
-        }
-        result.append(Features(cells=activity.cells, vectors=vectors))
-    return result
+    seen = [(one, one.observer.step(one.image, one.time_s)) for one in sightings]
+    waiting: dict[tuple[int, ...], list[tuple[npt.NDArray[np.uint8], Look]]] = {}
+    looks = []
+    for one, activity in seen:
+        look = one.observer.latest_look(one.time_s)
+        if look is None and len(activity.cells):
+            look = one.observer.begin_look(one.time_s)
+            waiting.setdefault(one.image.shape, []).append((one.image, look))
+        looks.append(look)
+    for group in waiting.values():
+        fine, coarse = network(np.stack([image for image, _ in group]))
+        for row, (_, look) in enumerate(group):
+            look.layers = (fine[row], coarse[row])
+    return [_features(one.observer.grid, activity, look) for (one, activity), look in zip(seen, looks, strict=True)]
+
+
+def _features(grid: Grid, activity: Activity, look: Look | None) -> Features:
+    if not len(activity.cells):
+        return Features(cells=activity.cells, vectors={})
+    assert look is not None
+    assert look.layers is not None, "every look that was begun went through the network"
+    fine, coarse = look.layers
+    vectors = {
+        "motion": motion.vectors(activity.speed, activity.still_s),
+        "texture": appearance.directions(fine, activity.cells),
+        "shape": appearance.directions(coarse, activity.cells),
+        "place": place.centres(activity.cells, grid),
+    }
+    return Features(cells=activity.cells, vectors=vectors)
 
 
 class Detector:
@@ -128,7 +133,8 @@ def from_bundle(bundle: Bundle, where: str, device: str) -> tuple[Detector, Obse
             families.append(Family.from_arrays(settings, arrays, device))
         scene = Scene(bundle.arrays["scene.background"], bundle.arrays["scene.spread"])
     except (KeyError, RuntimeError, TypeError) as error:
-        raise BundleError(f"{where}: its arrays do not fit its settings ({error}): calibrate again") from error
+        why = " ".join(str(error).split())  # torch says it in several lines
+        raise BundleError(f"{where}: its arrays do not fit its settings ({why}): calibrate again") from error
     observer = Observer(grid, preparation.rate_fps, preparation.mask, scene)
     return Detector(families, grid), observer
 

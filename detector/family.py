@@ -31,13 +31,20 @@ class FamilySettings:
     aggregate: AggregateKind = "mean"
     free_decades: float = 0.0
     """Rarity that counts for nothing."""
+    least_deviation: float = 1e-8
+    """Standard deviation assumed at least of each component: what normal footage hardly shows is not infinitely odd."""
 
 
 _SMALL = Training(units=(128, 128), learning_rate=2e-3, batch_size=512, steps=300, decay=True)
 
 FAMILIES = (
     # One component needs a wide σ: with less the energy says nothing between a walk and a car.
-    FamilySettings(name="motion", components=0, training=replace(_SMALL, sigma_low=0.3, sigma_high=3.0)),
+    FamilySettings(
+        name="motion",
+        components=0,
+        training=replace(_SMALL, sigma_low=0.3, sigma_high=3.0),
+        least_deviation=0.25,
+    ),
     FamilySettings(name="texture", components=24, training=_SMALL),
     FamilySettings(name="shape", components=64, training=_SMALL),
     # People leave the beaten path now and then: only what is well off it counts.
@@ -68,7 +75,7 @@ class Family:
     @classmethod
     def learn(cls, settings: FamilySettings, vectors: Vectors, *, seed: int, device: str = "cpu") -> "Family":
         """A family taught on vectors (N, D) of normal footage; same seed and machine, same family."""
-        mean, projection = _standardiser(vectors, settings.components)
+        mean, projection = _standardiser(vectors, settings)
         if len(vectors) < _FEWEST_VECTORS:
             return cls(settings=settings, mean=mean, projection=projection, net=None, aggregate=None)
         x = torch.from_numpy(((vectors - mean) @ projection).astype(np.float32)).to(device)  # (N, d)
@@ -138,13 +145,16 @@ def _sigmas(settings: FamilySettings) -> list[float]:
     return sigma_grid(settings.training.sigma_low, settings.training.sigma_high, settings.scales)
 
 
-def _standardiser(vectors: Vectors, components: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _standardiser(
+    vectors: Vectors, settings: FamilySettings
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean (D,) and projection (D, d) to zero mean and unit deviation."""
     x = vectors.astype(np.float64)
     mean = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+    components = settings.components
     if components == 0 or len(x) < 2:
         deviation = x.std(axis=0, ddof=1) if len(x) > 1 else np.ones(x.shape[1])
-        return mean, np.diag(1.0 / (deviation + 1e-8))
+        return mean, np.diag(1.0 / np.maximum(deviation, settings.least_deviation))
     variances, axes = np.linalg.eigh(np.cov(x - mean, rowvar=False))
     order = np.argsort(variances)[::-1][:components]
     order = order[variances[order] > 1e-6 * variances[order[0]]]  # directions without spread hold only rounding

@@ -25,7 +25,7 @@ class Rarity:
     """Decades of rarity as a function of a family's value, from values of normal footage held out in training."""
 
     values: Array
-    """(P,) ascending quantiles up to the tail."""
+    """(P,) ascending quantiles up to the tail, each value once."""
     decades: Array
     """(P,) their rarity."""
     scale: float
@@ -36,12 +36,14 @@ class Rarity:
         """Rarity among these values (N,), N ≥ 1."""
         shares = np.linspace(0.0, _TAIL, _POINTS)
         values = np.quantile(np.asarray(normal, np.float64), shares)
+        # What many have in common, as all that stands still has its speed, is as common as they are together.
+        distinct = np.r_[True, np.diff(values) > 0.0]
         excess = normal[normal > values[-1]] - values[-1]
         spread = float(values[-1] - values[_POINTS // 2])
         # Where the largest values are all alike there is no excess; a tail of no width would call anything beyond
         # them impossible.
         scale = max(float(excess.mean()) if len(excess) else 0.0, 0.05 * spread, 1e-6)
-        return cls(values=values, decades=-np.log10(1.0 - shares), scale=scale)
+        return cls(values=values[distinct], decades=-np.log10(1.0 - shares[distinct]), scale=scale)
 
     def __call__(self, values: npt.NDArray[np.floating]) -> Array:
         """Decades (N,) of values (N,), from 0 on."""

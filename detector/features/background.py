@@ -47,14 +47,13 @@ class Background:
         """The empty scene as it is known now, None before the first picture."""
         return self._scene
 
-    def step(self, gray: npt.NDArray[np.uint8], time_s: float) -> Mask:
+    def step(self, quarter: Map, time_s: float) -> Mask:
         """Cells that show something else than the empty scene, (rows, columns).
 
         Args:
-            gray: (H, W).
+            quarter: Grey, (H/4, W/4).
             time_s: Stream time, s.
         """
-        quarter = self._grid.quarter(gray)
         if self._scene is None:
             self._scene = Scene(quarter, np.full_like(quarter, _FIRST_SPREAD))
         background, spread = self._scene.background, self._scene.spread

@@ -53,9 +53,10 @@ class Grid:
 
     def outside(self, polygons: Polygons) -> Mask:
         """Cells whose centre lies in none of the polygons (fractions of the frame), (rows, columns)."""
-        covered = np.zeros((self.rows, self.columns), np.uint8)
+        outside = np.ones((self.rows, self.columns), np.bool_)
         for polygon in polygons:
-            # A cell's centre is at +½ in cell units; fillPoly takes whole pixels as centres.
-            points = np.array([[x * self.columns - 0.5, y * self.rows - 0.5] for x, y in polygon])
-            cv2.fillPoly(covered, [np.round(points).astype(np.int32)], (1,))
-        return np.asarray(covered == 0)
+            corners = np.array(polygon, np.float32)
+            for row, column in np.argwhere(outside):
+                centre = (column + 0.5) / self.columns, (row + 0.5) / self.rows
+                outside[row, column] = cv2.pointPolygonTest(corners, centre, measureDist=False) < 0
+        return outside

@@ -28,6 +28,8 @@ _FINE_BLOCK, _COARSE_BLOCK = 4, 10
 _INPUT_MEAN, _INPUT_SCALE = 127.0, 128.0  # the training preprocessing of the lite family
 
 Maps = npt.NDArray[np.float32]
+Layers = tuple[Maps, Maps]
+"""Fine (40, rows, columns) and coarse (112, rows, columns) of one picture."""
 
 
 class _InnerLayers(nn.Module):
@@ -118,12 +120,16 @@ def _onnx_file() -> Path:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        path = Path(tempfile.gettempdir()) / path.name
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    except OSError:  # no home folder, or one that cannot be written: the file lives until the next restart
+        path = Path(tempfile.mkdtemp(prefix="mulde-")) / path.name
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".part")
     os.close(handle)
-    _export(Path(unfinished))
-    Path(unfinished).replace(path)  # whole or not at all, also when two processes start at once
+    try:
+        _export(Path(unfinished))
+        Path(unfinished).replace(path)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)  # whole or not at all, also when two processes start at once
     return path
 
 

@@ -77,11 +77,11 @@ def test_default_yaml_tells_what_a_camera_has():
     assert [name for name in CameraSettings.model_fields if name not in text] == []
 
 
-def test_demo_yaml_changes_the_length_of_calibration_and_nothing_else():
+def test_demo_yaml_changes_the_length_and_the_budget_of_calibration_and_nothing_else():
     demo = load(CONFIGS / "demo.yaml")
-    assert demo.calibration.minutes == 2.5
+    assert (demo.calibration.minutes, demo.calibration.alerts_per_day) == (2.5, 480.0)
     assert demo == Config(calibration=demo.calibration)
-    assert demo.calibration == Config().calibration.model_copy(update={"minutes": 2.5})
+    assert demo.calibration == Config().calibration.model_copy(update={"minutes": 2.5, "alerts_per_day": 480.0})
 
 
 def test_the_example_site_has_what_its_comments_say(monkeypatch):
@@ -409,4 +409,7 @@ def test_the_configuration_cannot_be_changed(site):
     config = load(site(GATE))
     with pytest.raises(ValueError, match="frozen"):
         config.cameras[0].threshold = 3.0
-    assert math.isclose(config.analysis.rate_fps, 5.0)
+    with pytest.raises(ValueError, match="frozen"):
+        config.analysis.rate_fps = 5.0
+    assert config.cameras[0].threshold is None
+    assert math.isclose(config.analysis.rate_fps, 10.0)

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+
+from calibrate.blocks import Block
+from calibrate.train import learn
+from detector.detector import Detector, Features
+from detector.family import FAMILIES
+from detector.features.grid import Grid
+
+GRID = Grid(96, 160)
+DIMS = {"motion": 2, "texture": 40, "shape": 112, "place": 2}
+
+
+def block(seed, *, pictures=20, cells=10, shift=0.0):
+    """Ten seconds of normal footage, or of something else."""
+    generator = np.random.default_rng(seed)
+    made = Block(segment=0)
+    for number in range(pictures):
+        made.times_s.append(10.0 * seed + number / 2)
+        made.seen.append(
+            Features(
+                cells=np.sort(generator.choice(60, cells, replace=False)),
+                vectors={
+                    name: (generator.normal(size=(cells, dims)) + shift).astype(np.float16)
+                    for name, dims in DIMS.items()
+                },
+            )
+        )
+    return made
+
+
+def taught(blocks, seed=0, on_progress=lambda share: None):
+    return learn(blocks, GRID, folds=2, steps=10, seed=seed, device="cpu", on_progress=on_progress)
+
+
+@pytest.fixture(scope="module")
+def blocks():
+    return [block(seed) for seed in range(5)]
+
+
+@pytest.fixture(scope="module")
+def progress():
+    """The shares told while `learned` was learned."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def learned(blocks, progress):
+    return taught(blocks, on_progress=progress.append)
+
+
+def test_every_block_is_scored_picture_by_picture(blocks, learned):
+    assert [family.settings.name for family in learned.families] == [settings.name for settings in FAMILIES]
+    assert all(family.rarity is not None for family in learned.families)
+    assert len(learned.held_out) == 5
+    for scored, of in zip(learned.held_out, blocks, strict=True):
+        assert scored.times_s.tolist() == of.times_s
+        assert scored.scores.shape == (20,)
+        assert (scored.scores > 0).all()
+
+
+def test_a_block_is_judged_by_densities_that_never_saw_it():
+    """Something that only one block shows must stand out in its held-out scores, though all densities learn it in the
+    end.
+    """
+    blocks = [block(seed, shift=5.0 if seed == 2 else 0.0) for seed in range(5)]
+
+    learned = taught(blocks)
+
+    medians = [float(np.median(scored.scores)) for scored in learned.held_out]
+    assert np.argmax(medians) == 2
+    assert medians[2] > 2 * np.median(medians)
+
+
+def test_scores_are_those_of_a_detector_in_kind(blocks, learned):
+    """Held-out scores are made as the detector makes them, so that a threshold means the same to both."""
+    detector = Detector(learned.families, GRID)
+
+    live = np.array([detector.judge(one).score for of in blocks for one in of.seen])
+    held_out = np.concatenate([scored.scores for scored in learned.held_out])
+
+    assert np.median(live) == pytest.approx(np.median(held_out), rel=0.5)
+
+
+def test_pictures_without_activity_score_nothing():
+    quiet = Block(segment=0, times_s=[0.0, 0.5], seen=[Features(cells=np.empty(0, np.int64), vectors={})] * 2)
+    mixed = block(1)
+    mixed.seen[3] = quiet.seen[0]
+
+    learned = taught([block(0), mixed, quiet, block(3)])
+
+    assert learned.held_out[2].scores.tolist() == [0.0, 0.0]
+    assert learned.held_out[1].scores[3] == 0.0
+    assert (np.delete(learned.held_out[1].scores, 3) > 0).all()
+
+
+def test_footage_in_which_nothing_happens_is_learned_as_that():
+    quiet = [
+        Block(segment=0, times_s=[0.0, 0.5], seen=[Features(cells=np.empty(0, np.int64), vectors={})] * 2)
+        for _ in range(3)
+    ]
+
+    learned = taught(quiet)
+
+    assert all(family.net is None for family in learned.families)
+    assert all(not scored.scores.any() for scored in learned.held_out)
+    assert Detector(learned.families, GRID).judge(block(0).seen[0]).score > 3.0
+
+
+def test_progress_runs_from_nothing_to_all(learned, progress):
+    assert progress[0] == 0.0
+    assert progress[-1] == 1.0
+    assert progress == sorted(progress)
+    assert len(progress) == 3 * len(FAMILIES) + 1
+
+
+def test_the_same_seed_learns_the_same(blocks, learned):
+    again, other = (taught(blocks, seed=seed).held_out[0].scores for seed in (0, 2))
+
+    assert np.array_equal(again, learned.held_out[0].scores)
+    assert not np.array_equal(other, learned.held_out[0].scores)

@@ -1,0 +1,208 @@
+import json
+import resource
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from detector.bundle import Bundle, BundleError, Preparation, Provenance, check_settings, read, write
+
+MODEL = Bundle(
+    preparation=Preparation(
+        width=640,
+        height=352,
+        rate_fps=5.0,
+        smoothing_s=0.4,
+        mask=(((0.0, 0.0), (0.25, 0.0), (0.1, 0.3)), ((0.5, 0.5), (1.0, 0.5), (1.0, 1.0))),
+    ),
+    provenance=Provenance(
+        code_version="0.1.0",
+        created_utc="2026-01-31T12:00:00Z",
+        footage=("rtsp://gate/stream", "/videos/a b é.mp4"),
+        footage_fingerprint="ab12",
+        footage_s=600.2,
+        seed=3,
+    ),
+    threshold=4.25,
+    threshold_interval=(3.5, 5.0),
+    alerts_per_day=0.5,
+    families=({"name": "motion", "components": 0, "training": {"units": [8, 8]}},),
+    arrays={
+        "scene.background": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "motion.mean": np.array([0.1, 1e-300]),
+        "motion.net.first.weight": np.ones((4, 2), np.float32)[:, ::-1],
+    },
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "gate.mulde"
+
+
+def with_header(path, header):
+    """A safetensors file that says this about itself."""
+    save_file({"a": np.zeros(2, np.float32)}, path, metadata=header)
+    return path
+
+
+def own_header(path):
+    write(MODEL, path)
+    length = int.from_bytes(path.read_bytes()[:8], "little")
+    return json.loads(json.loads(path.read_bytes()[8 : 8 + length])["__metadata__"]["mulde-stream"])
+
+
+def test_what_is_written_is_read(path):
+    write(MODEL, path)
+
+    restored = read(path)
+
+    assert replace(restored, arrays={}) == replace(MODEL, arrays={})
+    assert restored.arrays.keys() == MODEL.arrays.keys()
+    for name, array in MODEL.arrays.items():
+        assert restored.arrays[name].dtype == array.dtype
+        assert np.array_equal(restored.arrays[name], array)
+
+
+def test_the_same_model_is_the_same_file(path, tmp_path):
+    write(MODEL, path)
+    write(read(path), tmp_path / "again.mulde")
+
+    assert (tmp_path / "again.mulde").read_bytes() == path.read_bytes()
+
+
+def test_folders_are_made_and_nothing_else_is_left_in_them(tmp_path):
+    path = tmp_path / "models" / "north" / "gate.mulde"
+
+    write(MODEL, path)
+    write(MODEL, path)
+
+    assert [item.name for item in path.parent.iterdir()] == ["gate.mulde"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_missing_file_is_told_with_the_way_out(path):
+    with pytest.raises(BundleError, match=rf"{path}: no such model: make one with `calibrate"):
+        read(path)
+
+
+def test_a_folder_is_no_model(tmp_path):
+    with pytest.raises(BundleError, match="no such model"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
+def test_a_file_that_is_cut_off_is_refused(path, share):
+    write(MODEL, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+
+    with pytest.raises(BundleError, match=rf"{path}: not a model, or cut off .*: calibrate again"):
+        read(path)
+
+
+def test_a_text_file_is_refused(path):
+    path.write_text("capture:\n  fps: 5\n" * 100)
+
+    with pytest.raises(BundleError, match="not a model"):
+        read(path)
+
+
+@pytest.mark.parametrize("header", [None, {"format": "pt"}])
+def test_arrays_of_another_program_are_refused(path, header):
+    with pytest.raises(BundleError, match="no model of this program"):
+        read(with_header(path, header))
+
+
+def test_a_file_of_another_format_is_refused_with_both_numbers(path):
+    header = {**own_header(path), "format": 2}
+
+    with pytest.raises(BundleError, match=r"has format 2, this program reads 1: .*change the program's version"):
+        read(with_header(path, {"mulde-stream": json.dumps(header)}))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda header: "{",
+        lambda header: "[]",
+        lambda header: json.dumps({key: value for key, value in header.items() if key != "threshold"}),
+        lambda header: json.dumps(header | {"threshold": "high"}),
+        lambda header: json.dumps(header | {"preparation": header["preparation"] | {"colour": "red"}}),
+        lambda header: json.dumps(header | {"threshold_interval": [1.0]}),
+    ],
+)
+def test_a_damaged_header_is_refused(path, damage):
+    with pytest.raises(BundleError, match=rf"{path}: its header is damaged .*: calibrate again"):
+        read(with_header(path, {"mulde-stream": damage(own_header(path))}))
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(BundleError, match=r"cannot be written: .*: the old file, if any, is unchanged"):
+        write(MODEL, tmp_path / "file" / "gate.mulde")
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_and_left_alone(tmp_path):
+    (tmp_path / "gate.mulde").mkdir()
+
+    with pytest.raises(BundleError, match="cannot be written"):
+        write(MODEL, tmp_path / "gate.mulde")
+
+    assert [item.name for item in tmp_path.iterdir()] == ["gate.mulde"]
+
+
+@contextmanager
+def files_no_longer_than(size):
+    """As if the disk were full: the kernel writes no byte further."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_write_that_breaks_off_leaves_the_old_file(path):
+    write(MODEL, path)
+    old = path.read_bytes()
+
+    with files_no_longer_than(len(old) // 2), pytest.raises(BundleError, match="cannot be written"):
+        write(replace(MODEL, threshold=9.0), path)
+
+    assert path.read_bytes() == old
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+
+
+def test_settings_as_calibrated_pass():
+    check_settings(
+        MODEL, {"width": 640, "height": 352, "rate_fps": 5.0, "mask": MODEL.preparation.mask}, "camera gate"
+    )
+
+
+def test_every_setting_that_differs_is_named():
+    with pytest.raises(BundleError) as caught:
+        check_settings(MODEL, {"width": 320, "height": 352, "rate_fps": 10.0}, "camera gate")
+
+    assert str(caught.value) == (
+        "camera gate: the model does not fit the settings: width 320, calibrated with 640; "
+        "rate_fps 10.0, calibrated with 5.0: calibrate again"
+    )
+
+
+def test_reading_needs_no_torch(path):
+    write(MODEL, path)
+    program = (
+        "import sys, pathlib, detector.bundle as bundle; "
+        f"model = bundle.read(pathlib.Path({str(path)!r})); "
+        "print(model.threshold, [name for name in ('torch', 'onnxruntime', 'sklearn', 'cv2') if name in sys.modules])"
+    )
+
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    assert said.stdout.strip() == "4.25 []"

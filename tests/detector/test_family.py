@@ -1,0 +1,171 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from detector.family import FAMILIES, Family, FamilySettings
+from detector.mulde import Training
+
+QUICK = Training(units=(32, 32), learning_rate=3e-3, batch_size=256, steps=200, decay=True)
+PLAIN = FamilySettings(name="plain", components=0, training=QUICK)
+ROTATED = FamilySettings(name="rotated", components=3, training=QUICK)
+
+
+def vectors_of(count=1000, dims=5, seed=0):
+    """Normal vectors whose components have very different sizes and hang together."""
+    generator = np.random.default_rng(seed)
+    mixed = generator.normal(size=(count, dims)) @ generator.normal(size=(dims, dims))
+    return (mixed * np.logspace(-2, 2, dims) + 7.0).astype(np.float32)
+
+
+def learned(settings, vectors):
+    family = Family.learn(settings, vectors, seed=0)
+    return family.with_rarity(family.levels(vectors))
+
+
+@pytest.mark.parametrize("settings", [PLAIN, ROTATED], ids=lambda settings: settings.name)
+def test_an_outlier_is_less_normal_than_everything_learned(settings):
+    vectors = vectors_of()
+    family = learned(settings, vectors)
+    outliers = (vectors.mean(axis=0) + np.outer([8, -8], vectors.std(axis=0))).astype(np.float32)
+
+    assert family.levels(outliers).min() > family.levels(vectors).max()
+    assert family.decades(family.levels(outliers)).min() > 2.5
+
+
+def test_decades_of_normal_vectors_are_as_rare_as_they_say():
+    family = learned(PLAIN, vectors_of())
+    fresh = family.decades(family.levels(vectors_of()))
+
+    assert np.mean(fresh >= 1.0) == pytest.approx(0.1, abs=0.01)
+    assert np.mean(fresh >= 2.0) == pytest.approx(0.01, abs=0.005)
+
+
+def test_free_decades_count_for_nothing():
+    vectors = vectors_of()
+    family = learned(PLAIN, vectors)
+    lenient = learned(FamilySettings(name="lenient", components=0, training=QUICK, free_decades=1.5), vectors)
+    levels = family.levels(vectors)
+
+    assert lenient.decades(levels) == pytest.approx(np.maximum(family.decades(levels) - 1.5, 0.0))
+
+
+@pytest.mark.parametrize("settings", [PLAIN, ROTATED], ids=lambda settings: settings.name)
+@pytest.mark.parametrize("count", [0, 1, 2, 150])
+def test_with_too_little_to_learn_from_anything_is_unseen(settings, count):
+    family = Family.learn(settings, vectors_of()[:count], seed=0)
+    family = family.with_rarity(family.levels(vectors_of()[:count]))
+
+    assert family.net is None
+    assert family.decades(family.levels(vectors_of(4))) == pytest.approx([3.0] * 4)
+
+
+@pytest.mark.parametrize("settings", [PLAIN, ROTATED], ids=lambda settings: settings.name)
+def test_a_component_that_never_changes_does_no_harm_until_it_does(settings):
+    vectors = vectors_of()
+    vectors[:, 2] = 0.1
+    family = learned(settings, vectors)
+    changed = vectors[:3].copy()
+    changed[:, 2] += 5.0
+
+    assert np.isfinite(family.levels(vectors)).all()
+    assert np.isfinite(family.levels(changed)).all()
+    if settings.components == 0:
+        assert family.levels(changed).min() > family.levels(vectors).max()
+
+
+def of_motion(count=1000):
+    """The family's settings, to be learned quickly, and vectors of footage in which nothing ever stood still."""
+    settings = replace(next(one for one in FAMILIES if one.name == "motion"), training=QUICK)
+    vectors = np.zeros((count, 2), np.float32)
+    vectors[:, 0] = np.random.default_rng(2).normal(2.0, 0.5, count)
+    return settings, vectors
+
+
+def test_a_component_without_spread_does_not_blow_up():
+    """Where nothing ever stood still, a moment of it is not endlessly far from normal, but a long time is far."""
+    settings, vectors = of_motion()
+    family = learned(settings, vectors)
+    hardly, plainly = vectors[:200].copy(), vectors[:200].copy()
+    hardly[:, 1] += 0.05 * settings.least_deviation
+    plainly[:, 1] += 10.0 * settings.least_deviation
+
+    usual = family.decades(family.levels(vectors[:200]))
+    assert family.decades(family.levels(hardly)) == pytest.approx(usual, abs=0.3)
+    assert family.decades(family.levels(plainly)).min() > 2.0
+
+
+def test_deviations_count_at_least_as_much_as_the_settings_say():
+    vectors = vectors_of()
+    deviations = vectors.astype(np.float64).std(axis=0, ddof=1)
+    least = float(np.median(deviations))
+    settings = FamilySettings(name="floored", components=0, training=QUICK, least_deviation=least)
+
+    projection = Family.learn(settings, vectors, seed=0).projection
+
+    assert (deviations < least).sum() == (deviations > least).sum() == 2
+    assert projection == pytest.approx(np.diag(1.0 / np.maximum(deviations, least)))
+
+
+def test_only_directions_with_spread_are_kept():
+    generator = np.random.default_rng(1)
+    flat = (generator.normal(size=(1000, 2)) @ generator.normal(size=(2, 6))).astype(np.float32)
+    family = learned(ROTATED, flat)
+
+    assert family.projection.shape == (6, 2)
+    projected = (flat - family.mean) @ family.projection
+    assert projected.mean(axis=0) == pytest.approx([0.0, 0.0], abs=1e-6)
+    assert np.cov(projected.T) == pytest.approx(np.eye(2), abs=1e-6)
+
+
+@pytest.mark.parametrize("settings", [PLAIN, ROTATED], ids=lambda settings: settings.name)
+def test_normal_vectors_that_are_all_alike_give_finite_levels(settings):
+    same = np.full((300, 4), 0.1, np.float32)
+    family = learned(settings, same)
+
+    assert np.isfinite(family.decades(family.levels(np.r_[same[:5], same[:5] + 1.0]))).all()
+    assert family.decades(family.levels(same[:5])) == pytest.approx([0.0] * 5)
+
+
+@pytest.mark.parametrize("settings", [PLAIN, ROTATED], ids=lambda settings: settings.name)
+def test_a_family_survives_as_arrays(settings):
+    family = learned(settings, vectors_of())
+
+    restored = Family.from_arrays(settings, family.arrays(), "cpu")
+
+    fresh = vectors_of(seed=1)
+    assert np.array_equal(restored.levels(fresh), family.levels(fresh))
+    assert np.array_equal(restored.decades(restored.levels(fresh)), family.decades(family.levels(fresh)))
+
+
+def test_a_family_that_learned_nothing_survives_as_arrays():
+    family = learned(PLAIN, vectors_of(20))
+
+    restored = Family.from_arrays(PLAIN, family.arrays(), "cpu")
+
+    assert restored.net is None
+    assert restored.decades(restored.levels(vectors_of(3))) == pytest.approx([3.0] * 3)
+
+
+def test_weights_of_another_shape_are_refused():
+    other = FamilySettings(name="plain", components=0, training=Training(units=(16,)))
+
+    with pytest.raises(RuntimeError, match="state_dict"):
+        Family.from_arrays(other, learned(PLAIN, vectors_of()).arrays(), "cpu")
+
+
+def test_the_same_seed_learns_the_same_family():
+    first, again, other = (Family.learn(PLAIN, vectors_of(), seed=seed).levels(vectors_of()) for seed in (3, 3, 4))
+
+    assert np.array_equal(first, again)
+    assert not np.allclose(first, other)
+
+
+def test_no_vectors_have_no_levels():
+    family = learned(PLAIN, vectors_of())
+
+    assert family.decades(family.levels(vectors_of(0))).shape == (0,)
+
+
+def test_every_family_has_a_name_of_its_own():
+    assert len({settings.name for settings in FAMILIES}) == len(FAMILIES)
