@@ -268,6 +268,9 @@ def alerts_export(
 def main() -> None:
     """Run the command line; a wrong use of it is exit status 2."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Threads that spin while they wait take the cores from those that work. Read once, when torch is loaded, also by
+    # the processes started from here.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status = app(standalone_mode=False)
     except _UsageError as error:
@@ -283,8 +286,6 @@ def _calibrate(
 ) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    # Threads that spin while they wait take the cores from those that work. Read once, when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from calibrate import footage
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
@@ -296,9 +297,10 @@ def _calibrate(
         minutes=settings.minutes,
         connection=chosen.connection,
     )
-    from calibrate import calibration, report
-    from detector import bundle
-    from detector.device import DeviceError, use_device
+    with _interrupt_exits():
+        from calibrate import calibration, report
+        from detector import bundle
+        from detector.device import DeviceError, use_device
 
     try:
         computing, threads = use_device(device.value, threads=0)
@@ -436,6 +438,21 @@ def _errors_in_one_line(interrupted: int = 130) -> Iterator[None]:
     except KeyboardInterrupt:
         messages.print("stopped")
         raise typer.Exit(interrupted) from None
+
+
+@contextmanager
+def _interrupt_exits() -> Iterator[None]:
+    """End the process on the spot on Ctrl-C: some libraries turn it into an ImportError while they are loaded."""
+
+    def leave(*_: object) -> None:
+        messages.print("stopped")
+        os._exit(130)
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _fail(line: str) -> NoReturn:

@@ -32,7 +32,7 @@ class FamilySettings:
     free_decades: float = 0.0
     """Rarity that counts for nothing."""
     least_deviation: float = 1e-8
-    """Standard deviation assumed at least of each component: what normal footage hardly shows is not infinitely odd."""
+    """Standard deviation that a component has at least: what normal footage hardly shows is not infinitely odd."""
 
 
 _SMALL = Training(units=(128, 128), learning_rate=2e-3, batch_size=512, steps=300, decay=True)

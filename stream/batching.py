@@ -13,6 +13,7 @@ from stream.ring import Frame, Ring
 
 _POLL_S = 0.002
 _SMOOTHING = 0.2  # weight of the newest interval or run in a running mean
+_UNSHARED_BATCH = 2  # where batches gain nothing, a large one only takes memory and delays whoever is in it
 _LONGEST_PERIOD_S = 5.0  # a camera that is silent for longer is not waited for
 
 
@@ -77,13 +78,14 @@ class Batcher:
 
     Args:
         share: Whether a batch costs less than its frames one by one, as on a GPU; otherwise only the shortest wait
-            is taken.
+            is taken and batches stay small.
     """
 
     def __init__(self, intakes: Sequence[Intake], settings: WorkerSettings, *, share: bool) -> None:
         self._intakes = intakes
         self._settings = settings
         self._share = share
+        self._max_batch = settings.max_batch if share else min(settings.max_batch, _UNSHARED_BATCH)
         self._first = 0  # whose turn it is, so that a full batch is not always full of the same cameras
         self._run_s = 0.0
 
@@ -100,6 +102,7 @@ class Batcher:
         while not self._is_complete(batch) and time.monotonic() < window_s:
             time.sleep(_POLL_S)
             batch = self._ready(batch)
+        self._first = (self._first + 1) % len(self._intakes)
         return batch
 
     def window_s(self) -> float:
@@ -118,19 +121,18 @@ class Batcher:
         """The batch with what is there now, one frame per camera in turn."""
         now_s = time.monotonic()
         order = [*self._intakes[self._first :], *self._intakes[: self._first]]
-        while order and len(batch) < self._settings.max_batch:
+        while order and len(batch) < self._max_batch:
             left = []
-            for intake in order[: self._settings.max_batch - len(batch)]:
+            for intake in order[: self._max_batch - len(batch)]:
                 frame = intake.take(now_s, self._settings.staleness_s)
                 if frame is not None:
                     batch.append(Item(intake.camera, frame))
                     left.append(intake)
             order = left
-        self._first = (self._first + 1) % max(1, len(self._intakes))
         return batch
 
     def _is_complete(self, batch: list[Item]) -> bool:
-        if len(batch) >= self._settings.max_batch:
+        if len(batch) >= self._max_batch:
             return True
         there = {item.camera for item in batch}
         now_s = time.monotonic()

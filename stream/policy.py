@@ -140,7 +140,7 @@ class Policy:
         if self._episode is None:
             self._window.clear()
             return []
-        return [self._end(time_s, time_s if self._fell_s is None else self._fell_s, reason)]
+        return [self._end(time_s if self._fell_s is None else self._fell_s, reason)]
 
     def _pass_time(self, time_s: float) -> list[Event]:
         last_s, self._last_s = self._last_s, time_s
@@ -174,14 +174,14 @@ class Policy:
         if self._waiting:
             assert self._fell_s is not None
             if time_s - self._fell_s >= settings.hold_s + settings.merge_gap_s:
-                return [self._end(time_s, self._fell_s)]
+                return [self._end(self._fell_s)]
             if self._enters(time_s, score, threshold):
                 self._raise_peak(*self._window_peak())
                 self._window.clear()
                 self._waiting, self._fell_s = False, None
         if time_s - self._episode.started_s >= settings.max_length_s:
             reason = f"cut off after {settings.max_length_s:g} s"
-            return [self._end(time_s, time_s if self._fell_s is None else self._fell_s, reason)]
+            return [self._end(time_s if self._fell_s is None else self._fell_s, reason)]
         if self._episode.peak > self._announced_peak and time_s - self._announced_s >= _UPDATE_EVERY_S:
             return [self._announce("update", time_s, self._episode)]
         return []
@@ -209,10 +209,11 @@ class Policy:
         self._announced_s, self._announced_peak = time_s, episode.peak
         return Event(event=event, episode=episode)
 
-    def _end(self, time_s: float, ended_s: float, reason: str = "") -> Event:
+    def _end(self, ended_s: float, reason: str = "") -> Event:
         assert self._episode is not None
         event = Event(event="end", episode=replace(self._episode, ended_s=ended_s), reason=reason)
         self._episode, self._fell_s, self._waiting = None, None, False
         self._window.clear()
-        self._quiet_until_s = time_s + self._settings.cooldown_s
+        # From the fall on: the time until an end is given has been quiet already, and a new alert may be beginning.
+        self._quiet_until_s = ended_s + self._settings.cooldown_s
         return event

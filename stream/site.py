@@ -23,7 +23,8 @@ from stream.dashboard import DashboardSpec
 from stream.printer import PrinterSpec
 from stream.ring import Ring
 from stream.sink import SinkCamera, SinkSpec
-from stream.source import redact
+from stream.source import is_camera, open_source, redact
+from stream.stopping import StopSignals
 from stream.store import Store, default_folder
 from stream.supervisor import Child, Supervisor
 from stream.worker_spec import WorkerCamera, WorkerSpec
@@ -69,15 +70,19 @@ def watch(
     Raises:
         ConfigError: No cameras, or one without a model.
         BundleError: A model cannot be used, or was calibrated with other settings.
+        SourceError: A file or scene cannot be opened. A camera that is down is waited for.
         StoreError, RingError, BusError, LogError: What stands in the way of a start.
     """
     if not config.cameras:
         raise ConfigError("no cameras: name a source, or a site file with --config")
     models = {camera.name: _model(camera) for camera in config.cameras}
+    for camera in config.cameras:
+        _check_source(camera, models[camera.name])
     folder = config.store.folder or default_folder()
     Store.open(folder).close()  # what is wrong with it is told now and not in the middle of the night
     log_file = folder / LOG_NAME if show == "dashboard" else None
     with ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())  # so that what is made here is also taken away
         endpoints = stack.enter_context(_bus())
         children = []
         sink_cameras, worker_cameras, captures = [], [], []
@@ -110,6 +115,8 @@ def watch(
             Child(name=spec.process, target="stream.capture:run", spec=spec, stage=_CAPTURE) for spec in captures
         ]
         logs.configure("supervisor", log_file)
+        if signals.presses:
+            return Outcome(status=0, reason=f"{signals.last_name} received", worked_s=0.0)
         supervisor = Supervisor(config.supervisor, children, endpoints, log_file)
         status = supervisor.run(seconds)
         return Outcome(status=status, reason=supervisor.reason, worked_s=supervisor.worked_s)
@@ -143,6 +150,15 @@ def _model(camera: CameraSettings) -> Bundle:
             f"{long_side_px}, calibrated with {made_for}: calibrate again"
         )
     return model
+
+
+def _check_source(camera: CameraSettings, model: Bundle) -> None:
+    """Open a file or scene once: what is wrong with it now will not be better after the capture's restarts."""
+    if not is_camera(camera.source):
+        size = (model.preparation.width, model.preparation.height)
+        open_source(
+            camera.source, size=size, rate_fps=model.preparation.rate_fps, connection=camera.connection
+        ).close()
 
 
 @contextmanager

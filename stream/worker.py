@@ -38,6 +38,8 @@ _DRAIN_S = 0.5
 def run(spec: WorkerSpec, parent: Parent) -> None:
     """Score frames until the parent says stop; what is in the rings by then is still scored, for half a second.
 
+    Does not return: the process ends here.
+
     Raises:
         ChildError: A bundle or the device cannot be used.
         RingError: A camera's ring is not there.
@@ -68,6 +70,8 @@ def run(spec: WorkerSpec, parent: Parent) -> None:
         end_s = time.monotonic() + _DRAIN_S
         while worker.step(0.0) and time.monotonic() < end_s:
             pass
+    # Taking torch apart lasts most of a second, of the three that a Ctrl-C may take, and nothing is open any more.
+    os._exit(0)
 
 
 @dataclass(slots=True, kw_only=True)

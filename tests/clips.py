@@ -1,9 +1,11 @@
-"""Tiny video files for tests: a red square moving right over grey, so a frame's number can be seen in it."""
+"""Video files for tests: a red square moving right over grey, so a frame's number can be seen in it; drawn scenes."""
 
 from pathlib import Path
 
 import av
 import numpy as np
+
+from stream.scene import open_scene
 
 SQUARE_PX = 40
 STEP_PX = 4
@@ -46,3 +48,16 @@ def make_clip(
 def square_x(number: int, width: int) -> int:
     """Left edge of the square in the frame of this number."""
     return number * STEP_PX % (width - SQUARE_PX)
+
+
+def film(path: Path, url: str) -> Path:
+    """Write a drawn scene, `demo://...`, as a clip of its own size, rate and length."""
+    scene = open_scene(url)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=round(scene.fps))
+        stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
+        stream.options = {"preset": "ultrafast", "crf": "20", "threads": "1"}
+        for number in range(round(scene.duration_s * scene.fps)):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(scene.frame(number), format="bgr24")))
+        container.mux(stream.encode())
+    return path

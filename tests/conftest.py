@@ -4,10 +4,13 @@ import multiprocessing
 import os
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests import program
 
 SHARED_MEMORY = Path("/dev/shm")
 PATIENCE_S = 5.0
@@ -19,6 +22,38 @@ def pytest_runtest_setup(item):
 
         if not torch.cuda.is_available():
             pytest.skip("no CUDA device")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Street:
+    """A camera on the drawn street that was calibrated by the command line, small and quick."""
+
+    model: Path
+    config: Path
+    """Site file with the settings of the calibration."""
+    report: str
+    """What was printed."""
+    normal: str = "demo://street?seed=8&width=320&height=180"
+    """Source that plays another ordinary day."""
+    van: str = "demo://street?seed=8&width=320&height=180&seconds=30&anomalies=1&kinds=vehicle"
+    """The same with a vehicle on the lawn from about second 12 on."""
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory):
+    """Once for all tests; it takes some ten seconds."""
+    folder = tmp_path_factory.mktemp("street")
+    config = folder / "small.yaml"
+    config.write_text(
+        "analysis: {rate_fps: 3, long_side_px: 320}\n"
+        "calibration: {alerts_per_day: 1000, folds: 2, steps: 60, seed: 1}\n"
+        "worker: {device: cpu, threads: 1}\n"
+    )
+    model = folder / "street.mulde"
+    footage = "demo://street?seconds=45&width=320&height=180"
+    made = program.run(folder, "calibrate", footage, "--model", model, "--config", config, "--device", "cpu")
+    assert made.returncode == 0, made.stderr
+    return Street(model=model, config=config, report=made.stdout)
 
 
 @pytest.fixture(autouse=True)

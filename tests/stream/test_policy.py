@@ -322,6 +322,6 @@ def test_events_always_make_whole_episodes_one_at_a_time(fps, seed):
             open_episode = episode
             if event.event == "end":
                 assert episode.peaked_s <= episode.ended_s <= episode.started_s + 15 + 1 / fps
-                open_episode, ended_at_s, ended = None, time_s, ended + 1
+                open_episode, ended_at_s, ended = None, episode.ended_s, ended + 1
         assert policy.open == (open_episode is not None)
     assert ended > 5
