@@ -22,9 +22,10 @@ import platformdirs
 import torch
 from torch import Tensor, nn
 
-# ONNX Runtime 1.32 reports its use to its maker unless this is set when it is loaded; nothing leaves a monitor unasked.
+# ONNX Runtime 1.32 reports its use to its maker unless this is set before it is loaded. Nothing leaves a monitor
+# unasked.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-import onnxruntime  # noqa: E402
+import onnxruntime
 
 FINE_CHANNELS, COARSE_CHANNELS = 40, 112
 _FINE_BLOCK, _COARSE_BLOCK = 4, 10
