@@ -284,8 +284,6 @@ def main() -> None:
 def _calibrate(
     names: list[str], target: Path, settings: CalibrationSettings, chosen: Config | CameraSettings, device: Device
 ) -> None:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
     from calibrate import footage
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
@@ -298,7 +296,7 @@ def _calibrate(
         connection=chosen.connection,
     )
     with _interrupt_exits():
-        from calibrate import calibration, report
+        from calibrate import calibration, progress, report
         from detector import bundle
         from detector.device import DeviceError, use_device
 
@@ -306,23 +304,7 @@ def _calibrate(
         computing, threads = use_device(device.value, threads=0)
     except DeviceError as error:
         _fail(str(error))
-    bars = Progress(
-        TextColumn("{task.description:>10}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TimeElapsedColumn(),
-        console=messages,
-        disable=not messages.is_terminal,
-    )
-    with bars:
-        tasks = {stage: bars.add_task(stage, total=1.0, start=False) for stage in calibration.STAGES}
-
-        def on_progress(stage: str, share: float) -> None:
-            for other in calibration.STAGES[: calibration.STAGES.index(stage)]:
-                bars.update(tasks[other], completed=1.0)  # a recording without a length never says that it is over
-            bars.start_task(tasks[stage])
-            bars.update(tasks[stage], completed=share)
-
+    with progress.bars(messages) as on_progress:
         made = calibration.calibrate(
             plan,
             mask=chosen.analysis.mask,
