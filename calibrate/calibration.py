@@ -66,16 +66,16 @@ def calibrate(
     """
     width, height = plan.size
     grid = Grid(height, width)
-    pictures = shots(plan)
+    on_progress("footage", 0.0)
+    pictures = _reporting(shots(plan), on_progress)
     if plan.live:
-        head = _head(pictures, min(_LIVE_PREVIEW_SHARE * plan.minutes * 60.0, _LONGEST_LIVE_PREVIEW_S), on_progress)
+        head = _head(pictures, min(_LIVE_PREVIEW_SHARE * plan.minutes * 60.0, _LONGEST_LIVE_PREVIEW_S))
         scene = _empty_scene([shot.picture.image for shot in head[:: max(1, round(plan.rate_fps))]], grid)
         pictures = chain(head, pictures)
     else:
-        on_progress("footage", 0.0)
         scene = _empty_scene([picture.image for picture in preview(plan)], grid)
     observer = Observer(grid, plan.rate_fps, mask, scene)
-    footage = collect(_reporting(pictures, on_progress), observer, Network(device, threads), settings.max_vectors)
+    footage = collect(pictures, observer, Network(device, threads), settings.max_vectors)
     _check_length(footage, settings.folds)
     learned = learn(
         footage.blocks,
@@ -99,10 +99,10 @@ def calibrate(
     )
 
 
-def _head(pictures: Iterator[Shot], seconds: float, on_progress: OnProgress) -> list[Shot]:
+def _head(pictures: Iterator[Shot], seconds: float) -> list[Shot]:
     """The first pictures of a camera."""
     head = []
-    for shot in _reporting(pictures, on_progress):
+    for shot in pictures:
         head.append(shot)
         if shot.picture.stream_time_s >= seconds:
             break

@@ -7,14 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from calibrate.blocks import Block
+from detector.detector import WIDTHS
 from detector.family import FAMILIES, Family, FamilySettings, Vectors
 from detector.features.grid import Grid
 from detector.fusion import fuse
 
 MOST_TRAINING_VECTORS = 40_000
-"""Per family; more of the same footage rank no better (measured on UCSD Ped2)."""
-
-_WIDTHS = {"motion": 2, "texture": 40, "shape": 112, "place": 2}
+"""Per family, drawn evenly from all of the footage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +89,7 @@ def _teach(settings: FamilySettings, blocks: Sequence[Block], seed: int, device:
 def _vectors(block: Block, name: str) -> Vectors:
     """A family's vectors of all pictures of the block, (N, D)."""
     parts = [one.vectors[name] for one in block.seen if len(one.cells)]
-    return np.concatenate([np.empty((0, _WIDTHS[name])), *parts]).astype(np.float32)
+    return np.concatenate([np.empty((0, WIDTHS[name])), *parts]).astype(np.float32)
 
 
 def _fuse(block: Block, decades: list[dict[str, npt.NDArray[np.float64]]], grid: Grid) -> Scored:

@@ -12,10 +12,13 @@ from detector.family import FAMILIES, Family, FamilySettings, Vectors
 from detector.features import appearance, motion, place
 from detector.features.background import Scene
 from detector.features.grid import Cells, Grid
-from detector.features.network import Network
+from detector.features.network import COARSE_CHANNELS, FINE_CHANNELS, Network
 from detector.fusion import Verdict, fuse
 from detector.mulde import Training
 from detector.observer import Activity, Look, Observer
+
+WIDTHS = {"motion": 2, "texture": FINE_CHANNELS, "shape": COARSE_CHANNELS, "place": 2}
+"""Length D of each family's vectors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,7 @@ def from_bundle(bundle: Bundle, where: str, device: str) -> tuple[Detector, Obse
     Raises:
         BundleError: It was made for other families or settings than this program has; says which.
     """
-    known = {settings.name: settings for settings in FAMILIES}
+    known = {settings.name for settings in FAMILIES}
     preparation = bundle.preparation
     grid = Grid(preparation.height, preparation.width)
     families = []
