@@ -1,0 +1,153 @@
+"""The commands that watch: demo, watch, probe."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from configs.options import ConfigFile, DeviceOption, Sources, StoreFolder, fail, output
+from configs.schema import Config, load, validate
+from stream.source_arguments import expanded
+
+if TYPE_CHECKING:
+    from stream.demo import Tally
+    from stream.site import Show
+    from stream.source import Source
+
+_PROGRAM = Path(__file__).parents[1] / "run_stream.py"
+_DEMO_CONFIG = Path(__file__).parents[1] / "configs" / "demo.yaml"
+_DEMO_NORMAL, _DEMO_LIVE = (
+    "demo://street?seed=1&seconds={seconds:g}",
+    "demo://street?seed=2&anomalies=1&seconds={seconds:g}",
+)
+_DEMO_S = 150.0
+_PROBE_S = 3.0
+
+
+def demo(
+    headless: Annotated[bool, typer.Option("--headless", help="Log instead of drawing a dashboard.")] = False,
+    seconds: Annotated[float, typer.Option(min=10.0, help="How long the live part plays.")] = _DEMO_S,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Write a picture of the dashboard during an alert.")
+    ] = None,
+) -> None:
+    """Learn a drawn street, then watch it live with planted anomalies; says at the end how many were caught."""
+    from stream import site
+    from stream.demo import tally
+    from stream.scene import open_scene
+    from stream.store import Store, default_folder
+
+    config = load(_DEMO_CONFIG)
+    folder = default_folder() / "demo"
+    model = folder / "street.mulde"
+    # In a process of its own: what watches afterwards does not need torch.
+    normal = _DEMO_NORMAL.format(seconds=config.calibration.minutes * 60.0)
+    arguments = ["calibrate", normal, "--model", str(model), "--config", str(_DEMO_CONFIG)]
+    finished = subprocess.run([sys.executable, str(_PROGRAM), *arguments], check=False)  # noqa: S603 - this program
+    if finished.returncode:
+        raise typer.Exit(finished.returncode)
+    live = _DEMO_LIVE.format(seconds=seconds)
+    config = _with_cameras(config, [live], ["street"], model)
+    config = config.model_copy(update={"store": config.store.model_copy(update={"folder": folder})})
+    started = datetime.now(UTC)
+    show: Show = "log" if headless or not site.terminal_is_there() else "dashboard"
+    outcome = site.watch(config, show=show, title="MULDE stream · demo", picture=picture)
+    with Store.open(folder) as store:
+        alerts = [alert for alert in store.find(since=started) if alert.kind == "anomaly"]
+    played_s = min(seconds, outcome.worked_s)
+    _print_tally(tally(alerts, open_scene(live).events, played_s), played_s, folder)
+    if outcome.status:
+        fail(outcome.reason)
+
+
+def watch(
+    sources: Sources = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="F.mulde", help="What calibrate wrote, for cameras without one of their own."),
+    ] = None,
+    config_file: ConfigFile = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Log instead of drawing a dashboard.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")] = False,
+    seconds: Annotated[float | None, typer.Option(min=0.0, help="End after this long. Default: never.")] = None,
+    device: DeviceOption = None,
+    store: StoreFolder = None,
+) -> None:
+    """Watch cameras, show their anomaly levels live and keep alerts with pictures."""
+    from stream import site
+
+    config = load(config_file) if config_file else Config()
+    names = expanded(sources)
+    if names:
+        config = _with_cameras(config, names, [f"cam{index + 1}" for index in range(len(names))], model)
+    elif model is not None:
+        cameras = [one if one.model else one.model_copy(update={"model": model}) for one in config.cameras]
+        config = config.model_copy(update={"cameras": tuple(cameras)})
+    if device is not None:
+        config = config.model_copy(update={"worker": config.worker.model_copy(update={"device": device.value})})
+    if store is not None:
+        config = config.model_copy(update={"store": config.store.model_copy(update={"folder": store})})
+    show: Show = "json" if as_json else "log" if headless or not site.terminal_is_there() else "dashboard"
+    outcome = site.watch(config, show=show, seconds=seconds)
+    if outcome.status:
+        fail(outcome.reason)
+
+
+def probe(
+    source: Annotated[str, typer.Argument(help="What to look at; see watch.")],
+    config_file: ConfigFile = None,
+) -> None:
+    """Open a source, look at it for some seconds, and say what it delivers."""
+    from stream.source import open_source, redact
+
+    config = load(config_file) if config_file else Config()
+    (name,) = expanded([source])
+    started = datetime.now(UTC)
+    with open_source(
+        name,
+        long_side_px=config.analysis.long_side_px,
+        rate_fps=config.analysis.rate_fps,
+        connection=config.connection,
+    ) as opened:
+        first = opened.read()
+        opened_s = (datetime.now(UTC) - started).total_seconds()
+        for picture in opened:
+            if picture.stream_time_s - first.stream_time_s >= _PROBE_S:
+                break
+        _print_probe(redact(name), opened, opened_s)
+
+
+def _with_cameras(config: Config, sources: list[str], names: list[str], model: Path | None) -> Config:
+    """The configuration with these cameras instead of its own, and its sections for each."""
+    raw = [{"name": name, "source": source, "model": model} for name, source in zip(names, sources, strict=True)]
+    sections = {"analysis": config.analysis, "policy": config.policy, "connection": config.connection}
+    cameras = validate({"cameras": raw}, "command line").cameras
+    return config.model_copy(update={"cameras": tuple(camera.model_copy(update=sections) for camera in cameras)})
+
+
+def _print_tally(result: "Tally", played_s: float, folder: Path) -> None:
+    for kind, planted in result.planted.items():
+        output.print(f"  {kind:<12} {result.caught[kind]} of {planted}")
+    caught, planted = sum(result.caught.values()), sum(result.planted.values())
+    output.print(
+        f"caught {caught} of {planted} planted, {result.false_alerts} false alert(s) in {played_s:.0f} s; "
+        f"pictures: {folder / 'evidence'}",
+        soft_wrap=True,
+    )
+
+
+def _print_probe(where: str, opened: "Source", opened_s: float) -> None:
+    width, height = opened.native_size
+    rows = {
+        "source": where,
+        "picture": f"{width}×{height}, analysed at {opened.size[0]}×{opened.size[1]}",
+        "rate": f"{opened.measured_fps:.1f} frames/s measured, {opened.native_fps:.1f} announced",
+        "length": "no end" if opened.duration_s is None else f"{opened.duration_s:.1f} s",
+        "damaged": f"{opened.decode_errors} frames",
+        "first picture": f"after {opened_s:.2f} s",
+    }
+    for name, text in rows.items():
+        output.print(f"{name:<14}{text}", soft_wrap=True, highlight=False, markup=False)
