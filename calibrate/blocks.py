@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calibrate.footage import Shot
-from detector.detector import Features, Sighting, features
+from detector.detector import Features, Sample, Sighting, features
 from detector.features.network import Network
 from detector.observer import Observer
 
@@ -74,7 +74,9 @@ class Footage:
         block.seen.append(
             Features(
                 cells=seen.cells,
-                vectors={name: vectors.astype(np.float16) for name, vectors in seen.vectors.items()},
+                samples={
+                    name: Sample(one.cells, one.vectors.astype(np.float16)) for name, one in seen.samples.items()
+                },
             )
         )
 

@@ -3,16 +3,20 @@
 import logging
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from configs.options import ConfigFile, Device, DeviceOption, Sources, fail, messages, output
 from configs.schema import CalibrationSettings, CameraSettings, Config, ConfigError, load
 from stream.source_arguments import expanded
+
+if TYPE_CHECKING:
+    from calibrate.labels import Dataset
 
 
 def calibrate(
@@ -111,3 +115,98 @@ def _interrupt_exits() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def evaluate(
+    test: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of labelled videos; or a whole dataset as it is downloaded (UCSD Ped1 or Ped2, CUHK Avenue, "
+            "ShanghaiTech, or one with labels.json, train and test), which needs no further options.",
+        ),
+    ],
+    train: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of normal videos.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="labels.json", help="Which frames of the test videos are anomalous.")
+    ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(metavar="masks.npz", help="Which pixels are, to check the place as well.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write metrics.json, all scores and pictures.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    ablation: Annotated[
+        bool, typer.Option(help="Also measure each family, scale and aggregate by itself; takes longer.")
+    ] = True,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random. Default: 0.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="How many to learn with, to see the spread.")] = 1,
+    config_file: ConfigFile = None,
+    device: DeviceOption = None,
+) -> None:
+    """Learn from normal videos, score labelled ones as live, and measure how well the scores tell them apart."""
+    from calibrate.labels import LabelsError
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    config = load(config_file) if config_file else Config()
+    first = config.calibration.seed if seed is None else seed
+    try:
+        _evaluate(
+            _dataset(test, train, labels, masks, config),
+            out,
+            config,
+            range(first, first + seeds),
+            device or Device(config.worker.device),
+            ablation=ablation,
+            as_json=as_json,
+        )
+    except LabelsError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or out}: cannot be written: {error.strerror}")
+
+
+def _dataset(test: Path, train: Path | None, labels: Path | None, masks: Path | None, config: Config) -> "Dataset":
+    """The labelled videos, found to be there and of the right length before anything is learned."""
+    from calibrate.labels import fitted, from_json
+    from calibrate.layouts import find
+
+    if labels is None and (train or masks):
+        raise ConfigError("evaluate: --train and --masks go with --labels; a whole dataset needs --test only")
+    if labels is None:
+        return fitted(find(test), config.connection)
+    if train is None:
+        raise ConfigError("evaluate: --labels needs --train, a folder of normal videos")
+    return fitted(from_json(labels, train, test, masks), config.connection)
+
+
+def _evaluate(
+    dataset: "Dataset",
+    out: Path | None,
+    config: Config,
+    seeds: Sequence[int],
+    device: Device,
+    *,
+    ablation: bool,
+    as_json: bool,
+) -> None:
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)  # before what takes minutes
+    with _interrupt_exits():
+        from calibrate import evaluation_report, plots
+        from calibrate.evaluate import STAGES, Settings, evaluate
+        from calibrate.progress import bars
+
+    computing, threads = _use(device)
+    settings = Settings(config=config, device=computing, threads=threads, seeds=tuple(seeds), ablation=ablation)
+    with bars(messages, STAGES) as on_progress:
+        evaluation = evaluate(dataset, settings, on_progress)
+    made = evaluation_report.summary(evaluation)
+    if out is not None:
+        evaluation_report.write(evaluation, made, out)
+        plots.draw(evaluation, out)
+    if as_json:
+        sys.stdout.write(evaluation_report.as_json(made))
+    else:
+        output.print(evaluation_report.table(made))

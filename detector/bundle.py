@@ -18,7 +18,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older program could not read a bundle rightly."""
 
 _KEY = "mulde-stream"

@@ -13,22 +13,32 @@ from detector.features import appearance, motion, place
 from detector.features.background import Scene
 from detector.features.grid import Cells, Grid
 from detector.features.network import COARSE_CHANNELS, FINE_CHANNELS, Network
-from detector.fusion import Verdict, fuse
+from detector.fusion import Evidence, Verdict, fuse
 from detector.mulde import Training
 from detector.observer import Activity, Look, Observer
 
-WIDTHS = {"motion": 2, "texture": FINE_CHANNELS, "shape": COARSE_CHANNELS, "place": 2}
+WIDTHS = {"motion": 1, "texture": FINE_CHANNELS, "shape": COARSE_CHANNELS, "place": 5}
 """Length D of each family's vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one family sees in a picture."""
+
+    cells: Cells
+    """(n,) where."""
+    vectors: Vectors
+    """(n, D)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """What a picture is judged by: vectors of each family for its active cells."""
+    """What a picture is judged by."""
 
     cells: Cells
-    """(N,)"""
-    vectors: Mapping[str, Vectors]
-    """(N, D) each."""
+    """(N,) in which something moves or differs from the empty scene."""
+    samples: Mapping[str, Sample]
+    """Of each family, for some or all of these cells; none where there are no cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +75,20 @@ def features(network: Network, sightings: Sequence[Sighting]) -> list[Features]:
 
 
 def _features(grid: Grid, activity: Activity, look: Look | None) -> Features:
-    if not len(activity.cells):
-        return Features(cells=activity.cells, vectors={})
+    cells = activity.cells
+    if not len(cells):
+        return Features(cells=cells, samples={})
     assert look is not None
     assert look.layers is not None, "every look that was begun went through the network"
     fine, coarse = look.layers
-    vectors = {
-        "motion": motion.vectors(activity.speed, activity.still_s),
-        "texture": appearance.directions(fine, activity.cells),
-        "shape": appearance.directions(coarse, activity.cells),
-        "place": place.centres(activity.cells, grid),
+    moves = activity.speed > 0.0
+    samples = {
+        "motion": Sample(cells[moves], motion.vectors(activity.speed[moves])),
+        "texture": Sample(cells, appearance.directions(fine, cells)),
+        "shape": Sample(cells, appearance.directions(coarse, cells)),
+        "place": Sample(cells, place.vectors(cells, activity.velocity, activity.still_s, grid)),
     }
-    return Features(cells=activity.cells, vectors=vectors)
+    return Features(cells=cells, samples=samples)
 
 
 class Detector:
@@ -92,13 +104,13 @@ class Detector:
 
     def judge(self, seen: Features) -> Verdict:
         """The verdict on one picture."""
-        if not len(seen.cells):
-            return fuse({}, seen.cells, self.grid)
-        decades = {}
+        evidence = {}
         for family in self.families:
-            name = family.settings.name
-            decades[name] = family.decades(family.levels(seen.vectors[name]))
-        return fuse(decades, seen.cells, self.grid)
+            sample = seen.samples.get(family.settings.name)
+            if sample is not None:
+                decades = family.decades(family.levels(sample.vectors))
+                evidence[family.settings.name] = Evidence(sample.cells, decades)
+        return fuse(evidence, self.grid)
 
 
 def contents(families: Iterable[Family], scene: Scene) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:

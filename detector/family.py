@@ -2,19 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from detector.mulde import EnergyNet, Training, energies, train
+from detector.energy import EnergyNet
+from detector.mulde import Training, energies, train
 from detector.rarity import Rarity
-from detector.scales import Aggregate, AggregateKind, sigma_grid
+from detector.scales import Aggregate, AggregateKind, chebyshev_nodes, gauss_nodes, interpolation, sigma_grid
 
 Vectors = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[np.floating]]
 
 _FEWEST_VECTORS = 200  # fewer say nothing about what is normal
+_MORE_NODES = (3, 4, 6, 8, 10, 12)  # tried in turn where those of the settings are too few
+_LARGEST_READING_ERROR = 0.01
+_MOST_READ_TWICE = 2000  # vectors on which the reading is checked
 _UNSEEN_DECADES = 3.0  # rarity of anything where normal footage showed nothing to learn from
 
 
@@ -28,6 +33,8 @@ class FamilySettings:
     training: Training
     scales: int = 16
     """L, linear in σ from the training's lowest to its highest."""
+    nodes: int = 2
+    """Fewest values of σ at which energies are computed; those of the scales are interpolated. 0 = at every scale."""
     aggregate: AggregateKind = "mean"
     free_decades: float = 0.0
     """Rarity that counts for nothing."""
@@ -35,7 +42,7 @@ class FamilySettings:
     """Standard deviation that a component has at least: what normal footage hardly shows is not infinitely odd."""
 
 
-_SMALL = Training(units=(128, 128), learning_rate=2e-3, batch_size=512, steps=300, decay=True)
+_SMALL = Training(units=(128, 128), learning_rate=2e-3, batch_size=512, steps=300, decay="cosine")
 
 FAMILIES = (
     # So few components need a wide σ: with less the energy says nothing between a walk and a car.
@@ -71,6 +78,9 @@ class Family:
     aggregate: Aggregate | None
     rarity: Rarity | None = None
     """Known once the family has judged footage that it was not trained on."""
+    reading_error: float = 0.0
+    """Largest error of a level from interpolating over scales, in standard deviations of the level. `settings.nodes`
+    is what keeps it small, 0 where nothing does."""
 
     @classmethod
     def learn(cls, settings: FamilySettings, vectors: Vectors, *, seed: int, device: str = "cpu") -> "Family":
@@ -82,15 +92,25 @@ class Family:
         net = train(x, settings.training, seed=seed)
         normal = energies(net, x, _sigmas(settings)).cpu().numpy()
         aggregate = Aggregate.fit(settings.aggregate, normal, seed)
-        return cls(settings=settings, mean=mean, projection=projection, net=net, aggregate=aggregate)
+        nodes, error = _enough_nodes(net, aggregate, x[:: -(-len(x) // _MOST_READ_TWICE)], settings)
+        return cls(
+            settings=replace(settings, nodes=nodes),
+            mean=mean,
+            projection=projection,
+            net=net,
+            aggregate=aggregate,
+            reading_error=error,
+        )
 
     def levels(self, vectors: Vectors) -> npt.NDArray[np.float64]:
         """Energies of vectors (N, D) aggregated over scales, (N,): higher = less normal."""
         if self.net is None or self.aggregate is None or not len(vectors):
             return np.zeros(len(vectors))
         weight = self.net.first.weight
-        x = torch.from_numpy((vectors - self.mean) @ self.projection).to(weight.device, weight.dtype)
-        return self.aggregate(energies(self.net, x, _sigmas(self.settings)).cpu().numpy())
+        # In torch: numpy's product would start threads of its own, which take longer than this many vectors.
+        x = torch.from_numpy(vectors - self.mean) @ torch.from_numpy(self.projection)
+        x = x.to(weight.device, weight.dtype)
+        return _levels(self.net, self.aggregate, x, self.settings)
 
     def with_rarity(self, held_out: npt.NDArray[np.float64]) -> "Family":
         """The family with levels put into decades by those of held-out normal footage (N,)."""
@@ -105,7 +125,11 @@ class Family:
 
     def arrays(self) -> Arrays:
         """Everything learned, for a bundle."""
-        arrays: Arrays = {"mean": self.mean, "projection": self.projection}
+        arrays: Arrays = {
+            "mean": self.mean,
+            "projection": self.projection,
+            "reading_error": np.array([self.reading_error]),
+        }
         if self.net is not None and self.aggregate is not None:
             arrays |= {f"net.{key}": value.cpu().numpy() for key, value in self.net.state_dict().items()}
             arrays |= {f"aggregate.{key}": value for key, value in self.aggregate.arrays().items()}
@@ -125,7 +149,13 @@ class Family:
         net, aggregate, rarity = None, None, None
         weights = _below("net", arrays)
         if weights:
-            net = EnergyNet(arrays["projection"].shape[1], settings.training)
+            training = settings.training
+            net = EnergyNet(
+                arrays["projection"].shape[1],
+                training.units,
+                layer_norm=training.layer_norm,
+                dropout=training.dropout,
+            )
             net.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in weights.items()})
             net.to(device).eval()
             aggregate = Aggregate.from_arrays(settings.aggregate, _below("aggregate", arrays))
@@ -138,7 +168,47 @@ class Family:
             net=net,
             aggregate=aggregate,
             rarity=rarity,
+            reading_error=float(arrays["reading_error"][0]),
         )
+
+
+def _enough_nodes(
+    net: EnergyNet, aggregate: Aggregate, x: torch.Tensor, settings: FamilySettings
+) -> tuple[int, float]:
+    """How many nodes let the vectors x (N, d) be read well enough, and the error that is left."""
+    exact = _levels(net, aggregate, x, replace(settings, nodes=0))
+    more = [nodes for nodes in _MORE_NODES if nodes > settings.nodes > 0]
+    for nodes in (settings.nodes, *more):
+        if 0 < nodes < settings.scales:
+            read = _levels(net, aggregate, x, replace(settings, nodes=nodes))
+            error = float(np.abs(read - exact).max() / max(exact.std(), 1e-12))
+            if error <= _LARGEST_READING_ERROR:
+                return nodes, error
+    return 0, 0.0
+
+
+def _levels(
+    net: EnergyNet, aggregate: Aggregate, x: torch.Tensor, settings: FamilySettings
+) -> npt.NDArray[np.float64]:
+    """Energies of standardised vectors x (N, d) aggregated over scales, (N,)."""
+    sigmas = tuple(_sigmas(settings))
+    if settings.nodes == 0:
+        return aggregate(energies(net, x, sigmas).cpu().numpy())
+    weights = tuple(1.0 / aggregate.std) if aggregate.kind == "mean" else None
+    nodes, matrix = _reading(sigmas, weights, settings.nodes)
+    return aggregate(energies(net, x, nodes).cpu().numpy() @ matrix)
+
+
+@cache
+def _reading(
+    sigmas: tuple[float, ...], weights: tuple[float, ...] | None, count: int
+) -> tuple[list[float], npt.NDArray[np.float64]]:
+    """Values of σ to compute energies at, and the (count, L) matrix that makes of them those at the L scales.
+
+    `weights` are those of the scales where only a weighted sum over them is asked for, which fewer nodes tell.
+    """
+    nodes = chebyshev_nodes(sigmas[0], sigmas[-1], count) if weights is None else gauss_nodes(sigmas, weights, count)
+    return nodes, interpolation(nodes, sigmas)
 
 
 def _sigmas(settings: FamilySettings) -> list[float]:

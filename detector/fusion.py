@@ -1,6 +1,6 @@
 """From rarities of cells to a frame's score, a heat map and the place that stands out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +14,16 @@ Region = tuple[float, float, float, float]
 
 _NEIGHBOURHOOD = (3, 3)  # cells; what is real is seen in several
 _REGION_SHARE = 0.5  # of the peak; cells around it that are at least this hot belong to the region
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one family holds against a picture."""
+
+    cells: Cells
+    """(n,) where."""
+    decades: npt.NDArray[np.float64]
+    """(n,) how rare that is, from 0 on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +40,9 @@ class Verdict:
     """Each family's part in the score at the hottest place."""
 
 
-def fuse(decades: dict[str, npt.NDArray[np.float64]], cells: Cells, grid: Grid) -> Verdict:
-    """The verdict from each family's decades (N,) of the picture's active cells (N,)."""
-    maps = {name: _neighbourhood_mean(values, cells, grid) for name, values in decades.items()}
+def fuse(evidence: Mapping[str, Evidence], grid: Grid) -> Verdict:
+    """The verdict from each family's evidence."""
+    maps = {name: _neighbourhood_mean(one, grid) for name, one in evidence.items()}
     heat: Map = sum(maps.values(), start=np.zeros((grid.rows, grid.columns), np.float32))
     peak = int(np.argmax(heat))
     score = float(heat.flat[peak])
@@ -42,9 +52,9 @@ def fuse(decades: dict[str, npt.NDArray[np.float64]], cells: Cells, grid: Grid) 
     return Verdict(score=score, region=_region(heat, peak, grid), heat=heat, families=families)
 
 
-def _neighbourhood_mean(values: npt.NDArray[np.float64], cells: Cells, grid: Grid) -> Map:
+def _neighbourhood_mean(evidence: Evidence, grid: Grid) -> Map:
     field = np.zeros((grid.rows, grid.columns), np.float32)
-    field.flat[cells] = values
+    field.flat[evidence.cells] = evidence.decades
     return np.asarray(cv2.blur(field, _NEIGHBOURHOOD, borderType=cv2.BORDER_CONSTANT), np.float32)
 
 

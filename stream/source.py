@@ -246,7 +246,8 @@ def open_source(
     """An open source. Blocks for twice `connection.open_timeout_s` at most, and however long a name server takes.
 
     Args:
-        url: `rtsp(s)://` or `http(s)://`, a file, a webcam's number, or `demo://NAME?parameters`.
+        url: `rtsp(s)://` or `http(s)://`, a file, a webcam's number, `demo://NAME?parameters`, or a folder of
+            pictures as `frames://FOLDER?fps=N`.
         size: (width, height) of the pictures; either this or `long_side_px`.
         long_side_px: Longer side of the pictures, whose other side follows from the source's aspect.
         rate_fps: Pictures per second of stream time, fewer where the source has fewer.
@@ -288,13 +289,17 @@ def _backend(url: str, connection: ConnectionSettings) -> Backend:
         from stream.source_scene import open_demo
 
         return open_demo(url)
+    if scheme == "frames":
+        from stream.source_frames import open_frames
+
+        return open_frames(url)
     if scheme in ("", "file", *NETWORK_SCHEMES):
         from stream import source_av
 
         if scheme in NETWORK_SCHEMES:
             return source_av.open_network(url, connection)
         return source_av.open_file(Path(url.removeprefix("file://")).expanduser())
-    known = ", ".join(f"{name}://" for name in (*NETWORK_SCHEMES, "demo"))
+    known = ", ".join(f"{name}://" for name in (*NETWORK_SCHEMES, "demo", "frames"))
     raise SourceError(f"{redact(url)}: unknown kind of source: use {known}, a file or a webcam's number")
 
 

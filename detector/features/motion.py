@@ -1,4 +1,4 @@
-"""Motion family: how fast what moves in a cell moves, and for how long what stands there has stood still.
+"""Motion family: how fast what moves in a cell moves. Also, for the place family, which way, and how long it stays.
 
 Dense optical flow between consecutive pictures (DIS: Kroeger et al., ECCV 2016, arXiv 1603.03590). Speed is in
 percent of the picture's longer side per second, so that it does not depend on resolution, analysis rate or a
@@ -39,6 +39,14 @@ class Moving:
     """(rows, columns)"""
     speed: Map
     """Median speed of the moving part of each window, %/s, (rows, columns); 0 where nothing moves."""
+    velocity: Map
+    """Mean velocity of that part to the right and down, %/s, (rows, columns, 2)."""
+
+    @classmethod
+    def nothing(cls, grid: Grid) -> "Moving":
+        """Nothing moves."""
+        shape = (grid.rows, grid.columns)
+        return cls(np.zeros(shape, np.bool_), np.zeros(shape, np.float32), np.zeros((*shape, 2), np.float32))
 
 
 class Motion:
@@ -69,16 +77,18 @@ class Motion:
         if before is None or quarter_before is None or not 0 < gap_s <= self._longest_gap_s:
             return None
         flow = self._grid.quarter(self._flow.calc(before, gray, None))  # type: ignore[call-overload]
-        length = np.hypot(flow[..., 0], flow[..., 1])  # pixels, (H/4, W/4)
-        windows = self._grid.windows(length)
-        side_px = max(self._grid.height, self._grid.width)
-        floor = max(_LEAST_FLOW_PX, _MOVING_PERCENT_PER_S / 100.0 * side_px * gap_s)
-        cells = (windows > floor).mean(axis=-1) > _MOVING_SHARE
-        cells &= self._changed(quarter - quarter_before)
-        speed = np.zeros(cells.shape, np.float32)
-        speed[cells] = _median_above(windows[cells], floor)
-        speed *= 100.0 / side_px / gap_s
-        return Moving(cells, speed)
+        flow *= 100.0 / max(self._grid.height, self._grid.width) / gap_s  # %/s, (H/4, W/4, 2)
+        least_flow = _LEAST_FLOW_PX * 100.0 / max(self._grid.height, self._grid.width) / gap_s
+        floor = max(least_flow, _MOVING_PERCENT_PER_S)
+        lengths = self._grid.windows(np.hypot(flow[..., 0], flow[..., 1]))
+        fast = lengths > floor
+        cells = (fast.mean(axis=-1) > _MOVING_SHARE) & self._changed(quarter - quarter_before)
+        moving = Moving.nothing(self._grid)
+        moving.cells[:] = cells
+        moving.speed[cells] = _median_above(lengths[cells], floor)
+        for axis in (0, 1):
+            moving.velocity[cells, axis] = _mean_where(self._grid.windows(flow[..., axis])[cells], fast[cells])
+        return moving
 
     def _changed(self, difference: Map) -> Mask:
         """Cells whose picture has changed by more than noise, (rows, columns)."""
@@ -111,12 +121,9 @@ class Stillness:
         return np.asarray(np.maximum(self._still_s - _PAUSE_S, 0.0), np.float32)
 
 
-def vectors(speed: npt.NDArray[np.float32], still_s: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The family's vectors (N, 2) of speeds in %/s and times of stillness in s, (N,) each.
-
-    Logarithms, because a walk and a run, or a pause and a fall, differ by a factor and not by a distance.
-    """
-    return np.log1p(np.stack([speed, still_s], axis=1))
+def vectors(speed: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The family's vectors (N, 1) of speeds (N,) in %/s; the logarithm, as a walk and a run differ by a factor."""
+    return np.log1p(speed)[:, None]
 
 
 def _median_above(values: npt.NDArray[np.generic], floor: float) -> npt.NDArray[np.float32]:
@@ -126,3 +133,9 @@ def _median_above(values: npt.NDArray[np.generic], floor: float) -> npt.NDArray[
     middle = values.shape[1] - (above + 1) // 2  # the lower median: one value, no average of two
     picked: npt.NDArray[np.float32] = ordered[np.arange(len(ordered)), middle]
     return picked
+
+
+def _mean_where(values: npt.NDArray[np.float32], chosen: Mask) -> npt.NDArray[np.float32]:
+    """Mean of each row's chosen values, (N, M) -> (N,); every row has some."""
+    total: npt.NDArray[np.float32] = np.where(chosen, values, 0.0).sum(axis=1) / chosen.sum(axis=1)
+    return total

@@ -1,5 +1,6 @@
-"""A street drawn in code, behind ``demo://street?...``: normal life, and anomalies with ground truth.
+"""Places drawn in code, behind ``demo://NAME?...``: normal life, and anomalies with ground truth.
 
+``street`` is for people on foot, ``road`` has two lanes with a light and a pavement, ``room`` is indoors.
 For the demo, tests and benchmarks. A frame is a pure function of the URL and its index, whatever order frames
 are asked for in. Knows nothing of sources, detectors or processes.
 
@@ -11,34 +12,38 @@ seconds    600     how long it lasts
 fps        15      frames per second
 width      640     pixels
 height     360     pixels
-camera     1       which street: 1 = shops behind a lawn, 2 = a park path, 3 = a square
-people     3       how many ordinary people are in the picture on average, 0 = an empty street
-anomalies  0       1 = plant one about every 10 to 14 s, the first after about 12 s
-kinds      all     which anomalies, with commas: runner, cyclist, vehicle, wrong-place, fallen
+camera     1       which street: 1 = shops behind a lawn, 2 = a park path, 3 = a square; one road, one room
+people     3       how many ordinary people (on the road also vehicles) are in the picture on average, 0 = none
+anomalies  0       1 = plant some, one after the other: the first after about 12 s, on the road only at green
+kinds      usual   which anomalies, with commas
 dark       0       1 = little light and more noise
 ========== ======= ==========================================================================================
+
+========== ===================================================================================================
+scene      kinds of anomaly
+========== ===================================================================================================
+street     runner, cyclist, vehicle, wrong-place, fallen are the usual ones; loitering (from 6 s of standing still,
+           longer than anybody pauses), left-object (a bag, from when its owner is 2 m away until it is taken)
+road       wrong-way, crossing (somebody on the roadway away from the crossing), creeping (3 m/s), stopped-car (where
+           no car waits), speeding (18 to 21 m/s; others drive 8 to 13)
+room       runner, fallen, left-object, climbing (on the table)
+========== ===================================================================================================
 """
 
-import difflib
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import TypeVar
-from urllib.parse import parse_qsl, urlsplit
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stream.scene.actors import KINDS, Actor, AnomalyKind, ordinary_people, planted
-from stream.scene.background import scenery
+from stream.scene.actors import KINDS, Actor, AnomalyKind
 from stream.scene.figures import box_px, draw, draw_shadow
-from stream.scene.layout import LAYOUTS, View
+from stream.scene.layout import View
+from stream.scene.url import Settings, settings_of
 
 __all__ = ["KINDS", "Event", "Scene", "open_scene"]
-
-SCENES = ("street",)
 
 _DARK_GAIN = 0.35
 _NOISE_LEVELS = 2.5
@@ -47,30 +52,12 @@ _NOISE_MIDDLE = 128
 _DRIFTS = ((23.0, 0.045), (41.0, 0.045), (67.0, 0.045))
 """Clouds: period in seconds and share of the light."""
 
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a scene's URL may say."""
-
-    seed: int = 1
-    seconds: float = 600.0
-    fps: float = 15.0
-    width: int = 640
-    height: int = 360
-    camera: int = 1
-    people: float = 3.0
-    anomalies: bool = False
-    kinds: tuple[AnomalyKind, ...] = KINDS
-    dark: bool = False
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """A planted anomaly, seen from `start_s` to `end_s` in stream time.
 
-    Moving ones count while at least half of them is in the picture, somebody who falls from the fall until upright.
+    Moving ones count while at least half of them is in the picture, all others as long as they do what is not normal.
     """
 
     kind: AnomalyKind
@@ -95,7 +82,7 @@ class Event:
 
 
 class Scene:
-    """A street through one fixed camera for a while."""
+    """A place through one fixed camera for a while."""
 
     def __init__(self, settings: Settings) -> None:
         self.width = settings.width
@@ -103,17 +90,19 @@ class Scene:
         self.fps = settings.fps
         self.duration_s = settings.seconds
         self._seed = settings.seed
-        self._view, self._background, self._trees = scenery(settings.camera, settings.width, settings.height)
-        actors = ordinary_people(self._view, settings.seed, settings.seconds, settings.people)
-        anomalies = planted(self._view, settings.seed, settings.seconds, settings.kinds) if settings.anomalies else []
+        world, camera = settings.world, settings.camera
+        self._view, self._background, self._standing = world.scenery(camera, settings.width, settings.height)
+        kinds = settings.kinds if settings.anomalies else ()
+        actors, anomalies = world.live(camera, self._view, settings.seed, settings.seconds, settings.people, kinds)
         self.events = tuple(
             Event(kind=one.kind, start_s=one.start_s, end_s=one.end_s, _actor=one.actor, _view=self._view)
             for one in anomalies
         )
         """Planted anomalies in order of time, never two at once."""
-        self._actors = actors + [one.actor for one in anomalies]
+        self._actors = actors + [actor for one in anomalies for actor in (one.actor, *one.others)]
         self._starts_s = np.array([actor.path.start_s for actor in self._actors])
         self._ends_s = np.array([actor.path.end_s for actor in self._actors])
+        self._clouds = world.clouds
         self._gain = _DARK_GAIN if settings.dark else 1.0
         self._noise = _noise_table(_DARK_NOISE_LEVELS if settings.dark else _NOISE_LEVELS)
         self._phases_rad = np.random.default_rng((settings.seed, 3)).uniform(0, 2 * math.pi, len(_DRIFTS) + 1)
@@ -135,7 +124,7 @@ class Scene:
         for actor in present:
             draw_shadow(image, self._view, actor, time_s, light**3)
         wind_rad = float(self._phases_rad[-1])
-        shows = [(tree.z_m, partial(tree.draw, image, time_s, wind_rad)) for tree in self._trees]
+        shows = [(thing.z_m, partial(thing.draw, image, time_s, wind_rad)) for thing in self._standing]
         shows += [(actor.path.place(time_s)[1], partial(draw, image, self._view, actor, time_s)) for actor in present]
         for _, show in sorted(shows, key=lambda pair: -pair[0]):  # the nearer covers the farther
             show()
@@ -145,7 +134,7 @@ class Scene:
     def _light(self, time_s: float) -> float:
         """How bright it is as clouds pass, about 1."""
         waves = zip(_DRIFTS, self._phases_rad.tolist(), strict=False)
-        return 1 + sum(
+        return 1 + self._clouds * sum(
             share * math.sin(2 * math.pi * time_s / period_s + phase) for (period_s, share), phase in waves
         )
 
@@ -172,77 +161,4 @@ def open_scene(url: str) -> Scene:
     Raises:
         ValueError: There is no scene of this name, or a parameter is unknown or wrong.
     """
-    parts = urlsplit(url)
-    name = (parts.netloc + parts.path).rstrip("/")
-    if parts.scheme != "demo" or name not in SCENES:
-        raise ValueError(f"there is no scene {name!r}: use demo://{SCENES[0]}")
-    given: dict[str, str] = {}
-    for key, text in parse_qsl(parts.query, keep_blank_values=True):
-        if key not in _READERS:
-            raise ValueError(f"{key}: unknown parameter{_did_you_mean(key, _READERS)}")
-        if key in given:
-            raise ValueError(f"{key}: given twice, give it once")
-        given[key] = text
-    settings = Settings(**{key: _READERS[key](key, text) for key, text in given.items()})  # type: ignore[arg-type]
-    if "kinds" in given and not settings.anomalies:
-        raise ValueError("kinds: only with anomalies=1")
-    return Scene(settings)
-
-
-def _number(least: float, most: float) -> Callable[[str, str], float]:
-    def read(key: str, text: str) -> float:
-        value = _converted(float, text)
-        if value is None or not least <= value <= most:
-            raise ValueError(f"{key}: must be a number from {least:g} to {most:g}, not {text!r}")
-        return value
-
-    return read
-
-
-def _integer(least: int, most: int) -> Callable[[str, str], int]:
-    def read(key: str, text: str) -> int:
-        value = _converted(int, text)
-        if value is None or not least <= value <= most:
-            raise ValueError(f"{key}: must be a whole number from {least} to {most}, not {text!r}")
-        return value
-
-    return read
-
-
-def _switch(key: str, text: str) -> bool:
-    if text not in ("0", "1"):
-        raise ValueError(f"{key}: must be 0 or 1, not {text!r}")
-    return text == "1"
-
-
-def _kinds(key: str, text: str) -> tuple[AnomalyKind, ...]:
-    for name in text.split(","):
-        if name not in KINDS:
-            raise ValueError(f"{key}: unknown kind {name!r}{_did_you_mean(name, KINDS)}")
-    return tuple(kind for kind in KINDS if kind in text.split(","))
-
-
-def _converted(kind: Callable[[str], Value], text: str) -> Value | None:
-    try:
-        return kind(text)
-    except ValueError:
-        return None
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]}?" if close else f"; known here: {', '.join(known)}"
-
-
-_READERS: dict[str, Callable[[str, str], object]] = {
-    "seed": _integer(0, 2**63),
-    "seconds": _number(1, 86400),
-    "fps": _number(1, 120),
-    "width": _integer(64, 3840),
-    "height": _integer(48, 2160),
-    "camera": _integer(min(LAYOUTS), max(LAYOUTS)),
-    "people": _number(0, 12),
-    "anomalies": _switch,
-    "kinds": _kinds,
-    "dark": _switch,
-}
+    return Scene(settings_of(url))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stream.scene.layout import LAYOUTS, Colour, Strip, Tree, View
+from stream.scene.layout import Colour, Layout, Strip, Tree, View
 
 Image = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]
@@ -43,7 +43,7 @@ class SwayingTree:
         self._columns, self._rows = columns, rows
         self._bend_px = (0.11 * scale * height**2).astype(np.float32)
         flutter_px = 0.035 * scale * np.clip(3 * height - 1, 0, 1)
-        ripple = 2 * math.pi * _noise(rng, max(4, int(0.3 * scale)), (size[1], size[0]))
+        ripple = 2 * math.pi * smooth_noise(rng, max(4, int(0.3 * scale)), (size[1], size[0]))
         self._flutter_px = (
             (flutter_px * np.cos(ripple)).astype(np.float32),
             (flutter_px * np.sin(ripple)).astype(np.float32),
@@ -65,17 +65,17 @@ class SwayingTree:
 
 
 @lru_cache(maxsize=8)
-def scenery(camera: int, width: int, height: int) -> tuple[View, Image, tuple[SwayingTree, ...]]:
-    """A camera's view, its empty street, (height, width, 3) BGR and read-only, and its trees."""
-    view = View(LAYOUTS[camera], width, height)
+def outdoors(layout: Layout, grain: int, width: int, height: int) -> tuple[View, Image, tuple[SwayingTree, ...]]:
+    """A camera's view, its empty place, (height, width, 3) BGR and read-only, and its trees; `grain` is a seed."""
+    view = View(layout, width, height)
     factor = 2 if width <= _FINEST_WIDTH_PX else 1
     large = View(view.layout, factor * width, factor * height)
-    rng = np.random.default_rng((camera, 11))
+    rng = np.random.default_rng((grain, 11))
     canvas = np.zeros((large.height, large.width, 3), np.float32)
     wall_foot = min(large.height, max(0, round(large.ground_px(view.layout.wall_z_m))))
     _paint_sky(canvas[:wall_foot], rng)
     _paint_wall(canvas, large, wall_foot, rng)
-    _paint_ground(canvas, large, wall_foot, rng)
+    paint_ground(canvas, large, wall_foot, rng)
     street = np.asarray(cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     _darken_under_trees(street, view, rng)
     background = np.clip(street, 12, 236).astype(np.uint8)
@@ -88,7 +88,7 @@ def scenery(camera: int, width: int, height: int) -> tuple[View, Image, tuple[Sw
     return view, background, tuple(SwayingTree(tree, view, rng) for tree in shown)
 
 
-def _noise(rng: np.random.Generator, grain_px: int, size: tuple[int, int]) -> Plane:
+def smooth_noise(rng: np.random.Generator, grain_px: int, size: tuple[int, int]) -> Plane:
     """Smooth noise in 0 to 1 with blobs of about this many pixels, size = (width, height)."""
     coarse = rng.random((size[1] // grain_px + 3, size[0] // grain_px + 3), np.float32)
     fine = cv2.resize(coarse, None, fx=grain_px, fy=grain_px, interpolation=cv2.INTER_CUBIC)
@@ -99,7 +99,8 @@ def _tile(rng: np.random.Generator) -> Plane:
     """A square of noise with detail at every size, mean 0, about -1 to 1."""
     size = (_TILE_PX, _TILE_PX)
     octaves = [
-        (_noise(rng, grain, size) - 0.5) * weight for grain, weight in ((64, 0.9), (16, 0.7), (4, 0.6), (1, 0.5))
+        (smooth_noise(rng, grain, size) - 0.5) * weight
+        for grain, weight in ((64, 0.9), (16, 0.7), (4, 0.6), (1, 0.5))
     ]
     return np.asarray(sum(octaves), np.float32)
 
@@ -108,7 +109,7 @@ def _paint_sky(sky: Plane, rng: np.random.Generator) -> None:
     rows, columns = sky.shape[:2]
     if not rows:
         return
-    puffs = _noise(rng, max(4, rows // 4), (columns // 4 + 1, rows))
+    puffs = smooth_noise(rng, max(4, rows // 4), (columns // 4 + 1, rows))
     cloud = cv2.resize(puffs, (columns, rows), interpolation=cv2.INTER_CUBIC)  # wider than high
     depth = np.linspace(0, 1, rows, dtype=np.float32)[:, None, None]
     sky[:] = (
@@ -191,7 +192,8 @@ def _paint_shop(canvas: Plane, number: int, x: float, foot: int, s: float) -> No
         _glass(canvas, x + left * s, x + (left + 1.15) * s, foot - 5.7 * s, foot - 4.05 * s)
 
 
-def _paint_ground(canvas: Plane, view: View, foot: int, rng: np.random.Generator) -> None:
+def paint_ground(canvas: Plane, view: View, foot: int, rng: np.random.Generator) -> None:
+    """The layout's strips and markings, from the row where they begin down."""
     rows, columns = np.mgrid[foot : view.height, : view.width].astype(np.float32)
     if not rows.size:
         return
@@ -220,6 +222,19 @@ def _paint_ground(canvas: Plane, view: View, foot: int, rng: np.random.Generator
             canvas[foot:][inside] = np.array(strip.colour, np.float32) * shade[..., None]
         if strip.kind == "flowers":
             _paint_flowers(canvas, view, strip, rng)
+    for marking in view.layout.markings:
+        corners = [
+            (view.x_px(x_m, z_m), view.ground_px(z_m))
+            for x_m, z_m in (
+                (marking.left_m, marking.near_m),
+                (marking.left_m, marking.far_m),
+                (marking.right_m, marking.far_m),
+                (marking.right_m, marking.near_m),
+            )
+        ]
+        paint = np.zeros(canvas.shape[:2], np.uint8)
+        cv2.fillConvexPoly(paint, np.rint(np.array(corners) * 16).astype(np.int32), 210, cv2.LINE_AA, 4)
+        canvas += (np.float32(206) - canvas) * (paint[..., None] / np.float32(255))
     # Less light reaches the foot of the wall.
     canvas[foot:] *= np.clip(0.72 + 0.2 * (view.layout.wall_z_m - depth_m), 0.72, 1)[..., None]
 
@@ -228,9 +243,13 @@ def _strip_shade(strip: Strip, across_m: Plane, depth_m: Plane, rng: np.random.G
     """Light and dark of a strip's paving, about 1."""
     if strip.kind in ("grass", "flowers"):
         return np.ones_like(across_m)
-    long_m, deep_m, joint_m = {"slabs": (0.9, 0.6, 0.03), "cobbles": (0.3, 0.22, 0.03)}.get(
-        strip.kind, (1.0, 9.0, 0.03)
-    )
+    if strip.kind == "asphalt":
+        return np.asarray(1 + 0.05 * rng.normal(0, 1, across_m.shape), np.float32)
+    long_m, deep_m, joint_m = {
+        "slabs": (0.9, 0.6, 0.03),
+        "cobbles": (0.3, 0.22, 0.03),
+        "boards": (1.6, 0.16, 0.01),
+    }.get(strip.kind, (1.0, 9.0, 0.03))
     course = np.floor(depth_m / deep_m)
     offset_m = 0.5 * long_m * (course % 2)
     stone = np.floor((across_m + offset_m) / long_m)

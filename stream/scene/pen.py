@@ -1,4 +1,4 @@
-"""Smooth shapes in the drawn street, placed and scaled by where a figure stands.
+"""Smooth shapes in a drawn scene, placed and scaled by where a figure stands.
 
 A figure is drawn in its own upright plane, in metres, as complex numbers: the real part points where the figure is
 heading, the imaginary part up, 0 is the ground below it. So `point * exp(1j * angle)` turns a limb.
@@ -35,15 +35,15 @@ def fill(image: Image, corners_px: Iterable[tuple[float, float]], colour: Colour
 class Stand:
     """A figure's own plane: where it stands in the picture, how large and which way it heads."""
 
-    def __init__(self, view: View, place: tuple[float, float], direction: int) -> None:
+    def __init__(self, view: View, place: tuple[float, float], facing: float) -> None:
         self._foot = view.x_px(*place), view.ground_px(place[1])
-        self._direction = direction
+        self._facing = facing
         self.scale = view.px_per_m(place[1])
         """Pixels per metre."""
 
     def pixel(self, point: complex) -> tuple[float, float]:
         """Column and row of a point."""
-        ahead_px = self._direction * point.real * self.scale
+        ahead_px = self._facing * point.real * self.scale
         return self._foot[0] + ahead_px, self._foot[1] - point.imag * self.scale
 
 

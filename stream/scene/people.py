@@ -1,4 +1,4 @@
-"""People of the drawn street: how they walk, run, stand and fall, and what they look like.
+"""People in a drawn scene: how they walk, run, stand, sit, climb and fall, and what they look like.
 
 Poses are side views in a figure's own plane (see `pen`).
 """
@@ -6,8 +6,9 @@ Poses are side views in a figure's own plane (see `pen`).
 import cmath
 import math
 from dataclasses import dataclass
+from typing import Literal
 
-from stream.scene.actors import FALL_S, RISE_S, Actor, Look
+from stream.scene.actors import CHANGE_S, CLIMB_M, FALL_S, RISE_S, Actor, Look
 from stream.scene.pen import Pen, shade
 
 
@@ -45,10 +46,23 @@ class Pose:
 
 def lying(actor: Actor, time_s: float) -> float:
     """0 = upright, 1 = on the ground."""
-    if not actor.falls:
-        return 0.0
-    since_s = time_s - actor.path.stop_s
-    return min(math.pow(_smooth(since_s / FALL_S), 1.5), _smooth((actor.path.stop_length_s - since_s) / RISE_S))
+    for spell in actor.spells:
+        if spell.posture == "lie":
+            since_s = time_s - spell.start_s
+            return min(math.pow(_smooth(since_s / FALL_S), 1.5), _smooth((spell.length_s - since_s) / RISE_S))
+    return 0.0
+
+
+def _part(actor: Actor, posture: Literal["sit", "bend", "climb"], time_s: float) -> float:
+    """0 = upright and on the ground, 1 = fully seated, bent down or up there."""
+    return max(
+        (
+            min(_smooth(since_s / CHANGE_S), _smooth((spell.length_s - since_s) / CHANGE_S))
+            for spell in actor.spells
+            if spell.posture == posture and 0 < (since_s := time_s - spell.start_s) < spell.length_s
+        ),
+        default=0.0,
+    )
 
 
 def pose_on_foot(actor: Actor, time_s: float) -> Pose:
@@ -60,15 +74,20 @@ def pose_on_foot(actor: Actor, time_s: float) -> Pose:
     turn_rad = 2 * math.pi * (path.travelled_m(time_s) / stride_m + actor.phase)
     stride = path.stride(time_s)
     down = lying(actor, time_s)
+    seated, bent_down = _part(actor, "sit", time_s), _part(actor, "bend", time_s)
+    climbed = _part(actor, "climb", time_s)
     reach_rad = stride * math.asin(min(0.62, stride_m / 8 / leg_m))
     lift_rad = stride * (1.65 if running else 0.85)
-    bent_rad = (0.28 if running else 0.06) + 0.1 * down
+    bent_rad = (
+        (0.28 if running else 0.06) + 0.1 * down + 1.45 * seated + 0.9 * bent_down + 4 * climbed * (1 - climbed)
+    )
     knees, ankles, toes, elbows, hands = [], [], [], [], []
-    lean = cmath.exp(-1j * (0.2 if running else 0.03))
+    lean = cmath.exp(-1j * ((0.2 if running else 0.03) + 1.1 * bent_down))
     neck = 0.29 * height_m * 1j * lean
     for side in (0, 1):
         beat_rad = turn_rad + math.pi * side
         thigh_rad = reach_rad * math.sin(beat_rad) + (0.12 if running else 0.02) + (0.12 * side - 0.06) * down
+        thigh_rad += 1.45 * seated + 0.6 * bent_down + 4 * climbed * (1 - climbed) * (1 if side else 0.6)
         shank_rad = thigh_rad - bent_rad - lift_rad * max(0.0, math.cos(beat_rad)) ** 1.5
         knees.append(leg_m * _swing(thigh_rad))
         ankles.append(knees[-1] + leg_m * _swing(shank_rad))
@@ -76,11 +95,13 @@ def pose_on_foot(actor: Actor, time_s: float) -> Pose:
             ankles[-1] + 0.11 * height_m * cmath.exp(1j * (min(0.15, 0.7 * shank_rad + 0.1) - 0.25 - 0.9 * down))
         )
         upper_rad = -(0.75 if running else 0.85) * reach_rad * math.sin(beat_rad) - 0.05 + (3.1 - 3.1 * side) * down
+        upper_rad += 0.45 * seated + 0.35 * bent_down
         shoulder = 0.93 * neck
         elbows.append(shoulder + 0.165 * height_m * _swing(upper_rad))
         elbow_rad = 1.5 if running else 0.25 + 0.15 * stride - 0.2 * down
-        if side and math.isfinite(path.stop_s) and not actor.falls:
-            elbow_rad += 1.5 * (1 - stride)  # somebody who stops looks at a phone
+        elbow_rad += seated * (1.05 + 0.12 * math.sin(1.9 * time_s + 6.28 * actor.phase + 2 * side))
+        if side and actor.phone:
+            elbow_rad += 1.5 * (1 - stride) * (1 - seated)
         hands.append(elbows[-1] + 0.165 * height_m * _swing(upper_rad + elbow_rad))
     lowest_m = min(ankle.imag for ankle in ankles)
     hop_m = 0.05 * abs(math.cos(turn_rad)) if running else 0.0
@@ -93,7 +114,7 @@ def pose_on_foot(actor: Actor, time_s: float) -> Pose:
         toes=(toes[0], toes[1]),
         elbows=(elbows[0], elbows[1]),
         hands=(hands[0], hands[1]),
-    ).turned(1 + 0j, 1j * (0.045 * height_m + hop_m - lowest_m))
+    ).turned(1 + 0j, 1j * (0.045 * height_m + hop_m - lowest_m + CLIMB_M * climbed))
     if not down:
         return pose
     fallen = pose.turned(cmath.exp(-1.52j * down), 0j)

@@ -3,12 +3,11 @@ import pytest
 
 from calibrate.blocks import Block
 from calibrate.train import learn
-from detector.detector import Detector, Features
+from detector.detector import WIDTHS, Detector, Features, Sample
 from detector.family import FAMILIES
 from detector.features.grid import Grid
 
 GRID = Grid(96, 160)
-DIMS = {"motion": 2, "texture": 40, "shape": 112, "place": 2}
 
 
 def block(seed, *, pictures=20, cells=10, shift=0.0):
@@ -17,15 +16,12 @@ def block(seed, *, pictures=20, cells=10, shift=0.0):
     made = Block(segment=0)
     for number in range(pictures):
         made.times_s.append(10.0 * seed + number / 2)
-        made.seen.append(
-            Features(
-                cells=np.sort(generator.choice(60, cells, replace=False)),
-                vectors={
-                    name: (generator.normal(size=(cells, dims)) + shift).astype(np.float16)
-                    for name, dims in DIMS.items()
-                },
-            )
-        )
+        where = np.sort(generator.choice(60, cells, replace=False))
+        samples = {
+            name: Sample(where, (generator.normal(size=(cells, width)) + shift).astype(np.float16))
+            for name, width in WIDTHS.items()
+        }
+        made.seen.append(Features(cells=where, samples=samples))
     return made
 
 
@@ -83,7 +79,7 @@ def test_scores_are_those_of_a_detector_in_kind(blocks, learned):
 
 
 def test_pictures_without_activity_score_nothing():
-    quiet = Block(segment=0, times_s=[0.0, 0.5], seen=[Features(cells=np.empty(0, np.int64), vectors={})] * 2)
+    quiet = Block(segment=0, times_s=[0.0, 0.5], seen=[Features(cells=np.empty(0, np.int64), samples={})] * 2)
     mixed = block(1)
     mixed.seen[3] = quiet.seen[0]
 
@@ -96,7 +92,7 @@ def test_pictures_without_activity_score_nothing():
 
 def test_footage_in_which_nothing_happens_is_learned_as_that():
     quiet = [
-        Block(segment=0, times_s=[0.0, 0.5], seen=[Features(cells=np.empty(0, np.int64), vectors={})] * 2)
+        Block(segment=0, times_s=[0.0, 0.5], seen=[Features(cells=np.empty(0, np.int64), samples={})] * 2)
         for _ in range(3)
     ]
 
@@ -119,3 +115,21 @@ def test_the_same_seed_learns_the_same(blocks, learned):
 
     assert np.array_equal(again, learned.held_out[0].scores)
     assert not np.array_equal(other, learned.held_out[0].scores)
+
+
+def test_every_density_is_handed_out_with_the_blocks_it_has_not_seen(blocks):
+    taught = []
+
+    learned = learn(
+        blocks, GRID, folds=2, steps=10, seed=0, device="cpu", on_progress=lambda share: None, on_taught=taught.append
+    )
+
+    names = [one.family.settings.name for one in taught]
+    assert names == [settings.name for settings in FAMILIES for _ in range(3)]
+    for number, one in enumerate(taught):
+        expected = (blocks[0::2], blocks[1::2], [])[number % 3]
+        assert [id(block) for block in one.held_out] == [id(block) for block in expected]
+        assert len(one.learned_from) == sum(block.vectors for block in blocks) - sum(
+            block.vectors for block in expected
+        )
+    assert [one.family.net for one in taught[2::3]] == [family.net for family in learned.families]

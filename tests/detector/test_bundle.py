@@ -119,9 +119,9 @@ def test_arrays_of_another_program_are_refused(path, header):
 
 
 def test_a_file_of_another_format_is_refused_with_both_numbers(path):
-    header = {**own_header(path), "format": 2}
+    header = {**own_header(path), "format": 1}
 
-    with pytest.raises(BundleError, match=r"has format 2, this program reads 1: .*change the program's version"):
+    with pytest.raises(BundleError, match=r"has format 1, this program reads 2: .*change the program's version"):
         read(with_header(path, {"mulde-stream": json.dumps(header)}))
 
 

@@ -6,7 +6,7 @@ import pytest
 from detector.family import FAMILIES, Family, FamilySettings
 from detector.mulde import Training
 
-QUICK = Training(units=(32, 32), learning_rate=3e-3, batch_size=256, steps=200, decay=True)
+QUICK = Training(units=(32, 32), learning_rate=3e-3, batch_size=256, steps=200, decay="cosine")
 PLAIN = FamilySettings(name="plain", components=0, training=QUICK)
 ROTATED = FamilySettings(name="rotated", components=3, training=QUICK)
 
@@ -131,8 +131,9 @@ def test_normal_vectors_that_are_all_alike_give_finite_levels(settings):
 def test_a_family_survives_as_arrays(settings):
     family = learned(settings, vectors_of())
 
-    restored = Family.from_arrays(settings, family.arrays(), "cpu")
+    restored = Family.from_arrays(family.settings, family.arrays(), "cpu")
 
+    assert restored.reading_error == family.reading_error
     fresh = vectors_of(seed=1)
     assert np.array_equal(restored.levels(fresh), family.levels(fresh))
     assert np.array_equal(restored.decades(restored.levels(fresh)), family.decades(family.levels(fresh)))
@@ -159,6 +160,48 @@ def test_the_same_seed_learns_the_same_family():
 
     assert np.array_equal(first, again)
     assert not np.allclose(first, other)
+
+
+def read_exactly(family):
+    return replace(family, settings=replace(family.settings, nodes=0))
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "max", "gmm3"])
+@pytest.mark.parametrize(("low", "high"), [(1e-3, 1.0), (0.3, 3.0)])
+def test_levels_read_at_few_nodes_are_off_by_no_more_than_it_says(aggregate, low, high):
+    vectors = vectors_of()
+    settings = replace(PLAIN, aggregate=aggregate, training=replace(QUICK, sigma_low=low, sigma_high=high))
+    family = Family.learn(settings, vectors, seed=0)
+
+    exact = read_exactly(family).levels(vectors)
+    off = np.abs(family.levels(vectors) - exact).max() / exact.std()
+
+    assert family.settings.nodes in (0, 2, 3, 4, 6, 8, 10, 12)
+    assert family.reading_error <= 0.01
+    assert off == pytest.approx(family.reading_error, abs=1e-4)
+
+
+def test_a_mean_is_read_at_fewer_nodes_than_a_maximum():
+    training = replace(QUICK, sigma_low=0.3, sigma_high=3.0)
+    mean, highest = (
+        Family.learn(replace(PLAIN, aggregate=kind, training=training), vectors_of(), seed=0).settings.nodes or 16
+        for kind in ("mean", "max")
+    )
+
+    assert mean < highest
+
+
+def test_a_single_node_is_not_enough_and_more_are_taken():
+    family = Family.learn(replace(PLAIN, nodes=1, aggregate="max"), vectors_of(), seed=0)
+
+    assert family.settings.nodes != 1
+
+
+@pytest.mark.parametrize("settings", [replace(PLAIN, nodes=0), replace(PLAIN, nodes=16), replace(PLAIN, scales=2)])
+def test_where_nodes_would_spare_nothing_every_scale_is_read(settings):
+    family = Family.learn(settings, vectors_of(), seed=0)
+
+    assert (family.settings.nodes, family.reading_error) == (0, 0.0)
 
 
 def test_no_vectors_have_no_levels():
