@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from calibrate import commands as calibrate
+from calibrate import toy_command
 from configs.options import fail, messages
 from stream import alerts_commands as alerts
 from stream import commands as stream
@@ -52,6 +53,7 @@ def _errors_in_one_line(interrupted: int = 130) -> Iterator[None]:
 def _mendable() -> tuple[type[Exception], ...]:
     """Errors whose message is a line for the user. Asked for only when something was raised: it takes imports."""
     from calibrate.footage import FootageError
+    from calibrate.toy_settings import ToyError
     from configs.schema import ConfigError
     from detector.bundle import BundleError
     from stream.bus import BusError
@@ -60,7 +62,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     from stream.source_error import SourceError
     from stream.store import StoreError
 
-    return BundleError, BusError, ConfigError, FootageError, LogError, RingError, SourceError, StoreError
+    return BundleError, BusError, ConfigError, FootageError, LogError, RingError, SourceError, StoreError, ToyError
 
 
 def _group(text: str) -> typer.Typer:
@@ -81,6 +83,8 @@ app.command()(_errors_in_one_line()(calibrate.calibrate))
 # Ctrl-C is how people end a monitor, also one that only starts.
 app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
 app.command()(_errors_in_one_line()(stream.probe))
+app.command()(_errors_in_one_line()(calibrate.evaluate))
+app.command(cls=toy_command.ToyCommand)(_errors_in_one_line()(toy_command.toy))
 _alerts.command("list")(_errors_in_one_line()(alerts.list_alerts))
 _alerts.command()(_errors_in_one_line()(alerts.show))
 _alerts.command()(_errors_in_one_line()(alerts.export))

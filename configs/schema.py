@@ -54,7 +54,7 @@ class AnalysisSettings(_Section):
 class PolicySettings(_Section):
     """When a run of scores becomes an alert. All times in seconds of stream time."""
 
-    smoothing_s: float = Field(0.4, ge=0.0, le=30.0, description="time constant of the causal smoothing")
+    smoothing_s: float = Field(0.2, ge=0.0, le=30.0, description="time constant of the causal smoothing")
     enter_count: int = Field(3, ge=1, le=100, description="scores above the threshold that open an alert ...")
     enter_window: int = Field(5, ge=1, le=100, description="... among this many latest scores")
     exit_ratio: float = Field(0.8, gt=0.0, le=1.0, description="exit level as a share of the threshold")
@@ -130,7 +130,7 @@ class CalibrationSettings(_Section):
     minutes: float = Field(10.0, gt=0.0, le=10080.0, description="footage to take from a live source, minutes")
     alerts_per_day: float = Field(1.0, gt=0.0, le=10000.0, description="false-alert budget per camera")
     folds: int = Field(3, ge=2, le=20, description="time blocks are scored by densities that never saw them")
-    steps: int = Field(300, ge=10, le=1_000_000, description="optimiser steps per density")
+    steps: int = Field(1000, ge=10, le=1_000_000, description="optimiser steps per density")
     max_vectors: int = Field(
         2_000_000, ge=1000, le=100_000_000, description="feature vectors kept; longer footage is thinned"
     )
