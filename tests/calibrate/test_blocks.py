@@ -5,7 +5,7 @@ import pytest
 
 from calibrate.blocks import BLOCK_S, Footage, collect
 from calibrate.footage import Shot
-from detector.detector import Features
+from detector.detector import Features, Sample
 from detector.features.background import Scene
 from detector.features.grid import Grid
 from detector.observer import Observer
@@ -20,7 +20,8 @@ def shot(time_s, segment=0, image=IMAGE):
 
 
 def seen(count):
-    return Features(cells=np.arange(count), vectors={"motion": np.full((count, 1), 0.1, np.float32)})
+    cells = np.arange(count)
+    return Features(cells=cells, samples={"motion": Sample(cells, np.full((count, 1), 0.1, np.float32))})
 
 
 def fill(footage, seconds, *, segment=0, vectors=2, on_picture=None):
@@ -140,9 +141,11 @@ def test_every_picture_is_collected_in_order_and_in_batches():
     assert network.batches == [8, 8, 3]
     assert block.times_s == pytest.approx([number / RATE_FPS for number in range(19)])
     for number, one in enumerate(block.seen):
-        assert one.vectors["shape"].shape == (len(one.cells), 112)
-        assert one.vectors["shape"].dtype == np.float16
-        assert one.vectors["shape"][0, 1] / one.vectors["shape"][0, 0] == pytest.approx(number, rel=0.01)
+        assert one.samples["shape"].vectors.shape == (len(one.cells), 112)
+        assert one.samples["shape"].vectors.dtype == np.float16
+        assert one.samples["shape"].vectors[0, 1] / one.samples["shape"].vectors[0, 0] == pytest.approx(
+            number, rel=0.01
+        )
 
 
 def test_no_shots_give_no_blocks():

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from detector.bundle import Bundle, BundleError, Preparation, Provenance, read, write
-from detector.detector import Detector, Features, Sighting, contents, features, from_bundle
+from detector.detector import Detector, Features, Sample, Sighting, contents, features, from_bundle
 from detector.family import FAMILIES, Family
 from detector.features.background import Scene
 from detector.features.grid import Grid
 from detector.observer import Observer
 
 GRID = Grid(96, 160)
-DIMS = {"motion": 2, "texture": 40, "shape": 112, "place": 2}
+DIMS = {"motion": 1, "texture": 40, "shape": 112, "place": 5}
 
 
 class FakeNetwork:
@@ -52,8 +52,12 @@ def sighting(of, thing_at, time_s):
 def alike(one, other):
     return (
         np.array_equal(one.cells, other.cells)
-        and one.vectors.keys() == other.vectors.keys()
-        and all(np.array_equal(one.vectors[name], other.vectors[name]) for name in one.vectors)
+        and one.samples.keys() == other.samples.keys()
+        and all(
+            np.array_equal(one.samples[name].cells, other.samples[name].cells)
+            and np.array_equal(one.samples[name].vectors, other.samples[name].vectors)
+            for name in one.samples
+        )
     )
 
 
@@ -84,20 +88,22 @@ def test_pictures_of_the_same_moment_share_a_look():
 
     assert network.calls == [(2, 96, 160, 3)]  # those at 0 and 0.2 s
     assert all(len(one.cells) for one in (*batch, *later))
-    assert all(one.vectors["shape"].shape == (len(one.cells), 112) for one in (*batch, *later))
+    assert all(one.samples["shape"].vectors.shape == (len(one.cells), 112) for one in (*batch, *later))
 
 
-def test_every_active_cell_has_a_vector_of_each_family():
+def test_every_active_cell_has_a_vector_of_each_family_and_of_motion_where_it_moves():
     camera = observer()
 
     _, seen = features(FakeNetwork(), [sighting(camera, 32, 0.0), sighting(camera, 40, 0.2)])
 
     assert len(seen.cells) > 4
-    assert {name: vectors.shape for name, vectors in seen.vectors.items()} == {
-        name: (len(seen.cells), dims) for name, dims in DIMS.items()
+    assert {name: sample.vectors.shape for name, sample in seen.samples.items()} == {
+        name: (len(seen.samples[name].cells), dims) for name, dims in DIMS.items()
     }
-    assert (seen.vectors["motion"] > 0).any()
-    assert np.linalg.norm(seen.vectors["shape"], axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert all(len(seen.samples[name].cells) == len(seen.cells) for name in DIMS if name != "motion")
+    assert set(seen.samples["motion"].cells) <= set(seen.cells)
+    assert (seen.samples["motion"].vectors > 0).any()
+    assert np.linalg.norm(seen.samples["shape"].vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_cameras_of_different_sizes_share_a_batch_and_keep_their_order():
@@ -133,7 +139,7 @@ def seen(count, seed, shift=0.0):
     generator = np.random.default_rng(seed)
     cells = np.sort(generator.choice(GRID.rows * GRID.columns, count, replace=False))
     vectors = {name: (generator.normal(size=(count, dims)) + shift).astype(np.float32) for name, dims in DIMS.items()}
-    return Features(cells=cells, vectors=vectors)
+    return Features(cells=cells, samples={name: Sample(cells, of_family) for name, of_family in vectors.items()})
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +147,7 @@ def families():
     taught = []
     for settings in FAMILIES:
         quick = replace(settings, training=replace(settings.training, units=(16, 16), steps=40, batch_size=64))
-        vectors = np.concatenate([seen(20, seed).vectors[settings.name] for seed in range(20)])
+        vectors = np.concatenate([seen(20, seed).samples[settings.name].vectors for seed in range(20)])
         family = Family.learn(quick, vectors, seed=0)
         taught.append(family.with_rarity(family.levels(vectors)))
     return tuple(taught)
@@ -176,7 +182,7 @@ def bundle(families):
 
 
 def test_a_picture_without_anything_in_it_scores_nothing(families):
-    verdict = Detector(families, GRID).judge(Features(cells=np.empty(0, np.int64), vectors={}))
+    verdict = Detector(families, GRID).judge(Features(cells=np.empty(0, np.int64), samples={}))
 
     assert (verdict.score, verdict.region) == (0.0, None)
 
@@ -256,7 +262,7 @@ def test_arrays_that_do_not_fit_are_refused(bundle, damage):
 
 
 def test_a_family_without_footage_makes_everything_there_rare(families, bundle):
-    untaught = Family.learn(families[0].settings, seen(5, 0).vectors["motion"], seed=0)
+    untaught = Family.learn(families[0].settings, seen(5, 0).samples["motion"].vectors, seed=0)
     scene = Scene(bundle.arrays["scene.background"], bundle.arrays["scene.spread"])
     settings, arrays = contents((untaught, *families[1:]), scene)
 
