@@ -48,7 +48,7 @@ def test_every_camera_needs_its_own_model(tmp_path, street):
     [
         ("analysis", "rate_fps", 5.0, "3"),
         ("analysis", "long_side_px", 640, "320"),
-        ("policy", "smoothing_s", 1.5, "0.4"),
+        ("policy", "smoothing_s", 1.5, "0.2"),
     ],
 )
 def test_a_setting_that_contradicts_the_model_is_refused_by_its_name(
