@@ -70,10 +70,10 @@ def calibrate(
     pictures = _reporting(shots(plan), on_progress)
     if plan.live:
         head = _head(pictures, min(_LIVE_PREVIEW_SHARE * plan.minutes * 60.0, _LONGEST_LIVE_PREVIEW_S))
-        scene = _empty_scene([shot.picture.image for shot in head[:: max(1, round(plan.rate_fps))]], grid)
+        scene = empty_scene_of([shot.picture.image for shot in head[:: max(1, round(plan.rate_fps))]], grid)
         pictures = chain(head, pictures)
     else:
-        scene = _empty_scene([picture.image for picture in preview(plan)], grid)
+        scene = empty_scene_of([picture.image for picture in preview(plan)], grid)
     observer = Observer(grid, plan.rate_fps, mask, scene)
     footage = collect(pictures, observer, Network(device, threads), settings.max_vectors)
     _check_length(footage, settings.folds)
@@ -115,7 +115,8 @@ def _reporting(pictures: Iterator[Shot], on_progress: OnProgress) -> Iterator[Sh
         yield shot
 
 
-def _empty_scene(images: list[npt.NDArray[np.uint8]], grid: Grid) -> Scene:
+def empty_scene_of(images: list[npt.NDArray[np.uint8]], grid: Grid) -> Scene:
+    """The empty scene from some pictures spread over time, (H, W, 3) BGR each, at least one."""
     return empty_scene([np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8) for image in images], grid)
 
 

@@ -1,16 +1,14 @@
-"""The commands that learn and measure: calibrate, evaluate, toy."""
+"""The commands that learn from footage: calibrate, evaluate."""
 
 import logging
-import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calibrate.interrupt import exit_on_interrupt
 from configs.options import ConfigFile, Device, DeviceOption, Sources, fail, messages, output
 from configs.schema import CalibrationSettings, CameraSettings, Config, ConfigError, load
 from stream.source_arguments import expanded
@@ -62,7 +60,7 @@ def _calibrate(
         minutes=settings.minutes,
         connection=chosen.connection,
     )
-    with _interrupt_exits():
+    with exit_on_interrupt(messages):  # some libraries turn Ctrl-C into an ImportError while they are loaded
         from calibrate import calibration, progress, report
         from detector import bundle
 
@@ -100,21 +98,6 @@ def _camera(config: Config, name: str | None, config_file: Path | None) -> Camer
             return camera
     known = ", ".join(camera.name for camera in config.cameras) or "it has none"
     raise ConfigError(f"{config_file or '--camera'}: no camera {name}; cameras: {known}")
-
-
-@contextmanager
-def _interrupt_exits() -> Iterator[None]:
-    """End the process on the spot on Ctrl-C: some libraries turn it into an ImportError while they are loaded."""
-
-    def leave(*_: object) -> None:
-        messages.print("stopped")
-        os._exit(130)
-
-    before = signal.signal(signal.SIGINT, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def evaluate(
@@ -193,7 +176,7 @@ def _evaluate(
 ) -> None:
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)  # before what takes minutes
-    with _interrupt_exits():
+    with exit_on_interrupt(messages):  # some libraries turn Ctrl-C into an ImportError while they are loaded
         from calibrate import evaluation_report, plots
         from calibrate.evaluate import STAGES, Settings, evaluate
         from calibrate.progress import bars

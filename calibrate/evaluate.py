@@ -4,14 +4,12 @@ Labels are for measuring only: nothing here is chosen by them.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import cv2
-import numpy as np
 
 from calibrate import footage
 from calibrate.blocks import BLOCK_S, collect
+from calibrate.calibration import OnProgress, empty_scene_of
 from calibrate.footage import FootageError, Plan
 from calibrate.judging import Judged, Watcher, judge
 from calibrate.labels import Dataset
@@ -19,14 +17,11 @@ from calibrate.train import Learned, learn
 from calibrate.variants import Variants
 from configs.schema import Config
 from detector.detector import Detector
-from detector.features.background import empty_scene
 from detector.features.grid import Grid
 from detector.features.network import Network
 from detector.observer import Observer
 
 STAGES = ("footage", "densities", "videos")
-OnProgress = Callable[[str, float], None]
-"""Called with a stage's name and the share of it that is done over all cameras, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +104,8 @@ def _learn(plan: Plan, settings: Settings, network: Network, progress: _Progress
     calibration, mask = settings.config.calibration, settings.config.analysis.mask
     width, height = plan.size
     grid = Grid(height, width)
-    grays = [np.asarray(cv2.cvtColor(one.image, cv2.COLOR_BGR2GRAY), np.uint8) for one in footage.preview(plan)]
-    observer = Observer(grid, plan.rate_fps, mask, empty_scene(grays, grid))
+    scene = empty_scene_of([one.image for one in footage.preview(plan)], grid)
+    observer = Observer(grid, plan.rate_fps, mask, scene)
     blocks = collect(_told(footage.shots(plan), progress), observer, network, calibration.max_vectors).blocks
     if len(blocks) < calibration.folds:
         raise FootageError(

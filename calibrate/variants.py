@@ -126,10 +126,9 @@ def _values(family: Family, vectors: Vectors) -> dict[Reading, Array]:
     """What the network says of vectors (N, D) at every scale, (N, L) by reading."""
     if family.net is None:
         return {reading: np.zeros((len(vectors), family.settings.scales)) for reading in _READINGS}
-    weight = next(family.net.parameters())
     training = family.settings.training
     sigmas = sigma_grid(training.sigma_low, training.sigma_high, family.settings.scales)
-    x = torch.from_numpy((vectors - family.mean) @ family.projection).to(weight.device, weight.dtype)  # (N, d)
+    x = family.standardised(vectors, family.net)  # (N, d)
     return {
         reading: read(family.net, x, sigmas).detach().cpu().numpy().astype(np.float64)
         for reading, read in _READINGS.items()

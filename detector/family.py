@@ -108,11 +108,14 @@ class Family:
         """Energies of vectors (N, D) aggregated over scales, (N,): higher = less normal."""
         if self.net is None or self.aggregate is None or not len(vectors):
             return np.zeros(len(vectors))
-        weight = self.net.first.weight
+        return _levels(self.net, self.aggregate, self.standardised(vectors, self.net), self.settings)
+
+    def standardised(self, vectors: Vectors, net: EnergyNet) -> torch.Tensor:
+        """What a network of this family is given for vectors (N, D): (N, d), on its device."""
+        weight = net.first.weight
         # In torch: numpy's product would start threads of its own, which take longer than this many vectors.
         x = torch.from_numpy(vectors - self.mean) @ torch.from_numpy(self.projection)
-        x = x.to(weight.device, weight.dtype)
-        return _levels(self.net, self.aggregate, x, self.settings)
+        return x.to(weight.device, weight.dtype)
 
     def with_rarity(self, held_out: npt.NDArray[np.float64]) -> "Family":
         """The family with levels put into decades by those of held-out normal footage (N,)."""
