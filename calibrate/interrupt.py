@@ -9,31 +9,37 @@ from contextlib import contextmanager
 from rich.console import Console
 
 _STATUS = 130  # of a process that ended by Ctrl-C
-_LOOK_S = 0.1
+_OVER = 0  # no signal has this number
 
 
 @contextmanager
 def exit_on_interrupt(console: Console) -> Iterator[None]:
     """Within the block Ctrl-C prints "stopped" and ends the process on the spot; nothing is cleaned up.
 
-    To be entered before the libraries that start threads are loaded: a thread that was there before takes the signal,
-    and then it waits for Python as usual.
+    For the main thread only. It does not matter which thread the signal reaches: Python's own handler in C writes it
+    to a pipe, and a thread of this block reads it there.
     """
-    over = threading.Event()
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(writing, False)
 
     def wait() -> None:
-        while not over.is_set():
-            if signal.sigtimedwait({signal.SIGINT}, _LOOK_S) is not None:
+        while (number := os.read(reading, 1)[0]) != _OVER:
+            if number == signal.SIGINT:
                 console.show_cursor()
                 console.print("stopped")
                 os._exit(_STATUS)
 
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     waiting = threading.Thread(target=wait, name="interrupt")
     waiting.start()
+    # A handler in Python that raises nothing: a KeyboardInterrupt would be one more error in whatever is being loaded.
+    handler = signal.signal(signal.SIGINT, lambda *_: None)
+    descriptor = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
         yield
     finally:
-        over.set()
+        signal.set_wakeup_fd(descriptor)
+        signal.signal(signal.SIGINT, handler)
+        os.write(writing, bytes([_OVER]))
         waiting.join()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(reading)
+        os.close(writing)
