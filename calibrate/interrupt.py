@@ -31,7 +31,7 @@ def exit_on_interrupt(console: Console) -> Iterator[None]:
 
     waiting = threading.Thread(target=wait, name="interrupt")
     waiting.start()
-    # A handler in Python that raises nothing: a KeyboardInterrupt would be one more error in whatever is being loaded.
+    # A handler that raises nothing: a KeyboardInterrupt would become an error of whatever is being loaded.
     handler = signal.signal(signal.SIGINT, lambda *_: None)
     descriptor = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
