@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from calibrate.blocks import Block
-from detector.detector import WIDTHS, Features
+from detector.detector import WIDTHS, Features, Sample
 from detector.family import FAMILIES, Family, FamilySettings, Vectors
+from detector.features import stay
 from detector.features.grid import Grid
 from detector.fusion import Evidence, fuse
 
@@ -34,6 +35,8 @@ class Taught:
     """(N, D)"""
     held_out: Sequence[Block]
     """What it has not seen; nothing after the last round, in which it has seen all."""
+    share: float
+    """Of active cells of which the family says something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,26 +69,29 @@ def learn(
         on_taught: Called with every density: of each family those of the folds in turn, then the one taught on all.
     """
     families = []
-    decades: list[dict[str, npt.NDArray[np.float64]]] = [{} for _ in blocks]
+    known = [*blocks, *_pauses(blocks, grid, folds, seed)]
+    decades: list[dict[str, npt.NDArray[np.float64]]] = [{} for _ in known]
     rounds = (folds + 1) * len(FAMILIES)
     for number, default in enumerate(FAMILIES):
         settings = replace(default, training=replace(default.training, steps=steps))
-        levels: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(blocks)
+        share = _share(known, settings.name)
+        levels: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(known)
         for fold in range(folds):
             on_progress((number * (folds + 1) + fold) / rounds)
-            others = [block for index, block in enumerate(blocks) if index % folds != fold]
-            family = _teach(settings, others, seed, device, blocks[fold::folds], on_taught)
-            for index in range(fold, len(blocks), folds):
-                levels[index] = family.levels(stacked(blocks[index].seen, settings.name))
+            others = [block for index, block in enumerate(known) if index % folds != fold]
+            family = _teach(settings, others, seed, device, on_taught, held_out=known[fold::folds], share=share)
+            for index in range(fold, len(known), folds):
+                levels[index] = family.levels(stacked(known[index].seen, settings.name))
         on_progress((number * (folds + 1) + folds) / rounds)
-        family = _teach(settings, blocks, seed, device, (), on_taught).with_rarity(np.concatenate(levels))
+        family = _teach(settings, known, seed, device, on_taught, share=share)
+        family = family.with_rarity(np.concatenate(levels), share)
         families.append(family)
         for of_block, values in zip(decades, levels, strict=True):
             of_block[settings.name] = family.decades(values)
     on_progress(1.0)
     held_out = [
         Scored(times_s=np.array(block.times_s), scores=fused(block.seen, of_block, grid))
-        for block, of_block in zip(blocks, decades, strict=True)
+        for block, of_block in zip(blocks, decades, strict=False)  # without those that were made up
     ]
     return Learned(families=tuple(families), held_out=tuple(held_out))
 
@@ -111,23 +117,48 @@ def fused(
     return np.array([fuse(of_picture, grid).score for of_picture in evidence])
 
 
+def _pauses(blocks: Sequence[Block], grid: Grid, folds: int, seed: int) -> list[Block]:
+    """A block for each fold of what normal footage may be too short to show; none where it shows nothing at all."""
+    active = [one.cells for block in blocks for one in block.seen]
+    cells = np.concatenate(active) if active else np.empty(0, np.int64)
+    if not len(cells):
+        return []
+    generator = np.random.default_rng(seed)
+    made_up = []
+    for places in np.array_split(generator.choice(cells, stay.PAUSES), folds):
+        sample = Sample(places, stay.pauses(places, grid, generator))
+        made_up.append(Block(segment=-1, seen=[Features(cells=places, samples={"stay": sample})]))
+    return made_up
+
+
+def _share(blocks: Sequence[Block], name: str) -> float:
+    """Of active cells of which the family says something, 0 to 1."""
+    return _count(blocks, name) / max(1, sum(block.vectors for block in blocks))
+
+
+def _count(blocks: Sequence[Block], name: str) -> int:
+    """How many vectors of a family there are."""
+    return sum(len(one.samples[name].vectors) for block in blocks for one in block.seen if name in one.samples)
+
+
 def _teach(
     settings: FamilySettings,
     blocks: Sequence[Block],
     seed: int,
     device: str,
-    held_out: Sequence[Block],
     on_taught: Callable[[Taught], None] | None,
+    *,
+    held_out: Sequence[Block] = (),
+    share: float,
 ) -> Family:
-    total = sum(block.vectors for block in blocks)
-    share = min(1.0, MOST_TRAINING_VECTORS / max(1, total))
+    kept = min(1.0, MOST_TRAINING_VECTORS / max(1, _count(blocks, settings.name)))
     generator = np.random.default_rng(seed)
     parts = []
     for block in blocks:
         vectors = stacked(block.seen, settings.name)
-        parts.append(vectors[generator.random(len(vectors)) < share])
+        parts.append(vectors[generator.random(len(vectors)) < kept])
     learned_from = np.concatenate(parts)
     family = Family.learn(settings, learned_from, seed=seed, device=device)
     if on_taught is not None:
-        on_taught(Taught(family=family, learned_from=learned_from, held_out=held_out))
+        on_taught(Taught(family=family, learned_from=learned_from, held_out=held_out, share=share))
     return family

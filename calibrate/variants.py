@@ -83,7 +83,7 @@ class Variants:
         fitted = {variant: self._fitted(family, variant, own) for variant in ALL}
         if not taught.held_out:
             self._families[name] = {
-                variant: one.with_rarity(np.concatenate(self._held_out[name][variant]))
+                variant: one.with_rarity(np.concatenate(self._held_out[name][variant]), taught.share)
                 for variant, one in fitted.items()
             }
             return

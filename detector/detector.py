@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from detector.bundle import Bundle, BundleError
 from detector.family import FAMILIES, Family, FamilySettings, Vectors
-from detector.features import appearance, motion, place
+from detector.features import appearance, motion, stay
 from detector.features.background import Scene
 from detector.features.grid import Cells, Grid
 from detector.features.network import COARSE_CHANNELS, FINE_CHANNELS, Network
@@ -17,7 +17,7 @@ from detector.fusion import Evidence, Verdict, fuse
 from detector.mulde import Training
 from detector.observer import Activity, Look, Observer
 
-WIDTHS = {"motion": 1, "texture": FINE_CHANNELS, "shape": COARSE_CHANNELS, "place": 5}
+WIDTHS = {"motion": 1, "texture": FINE_CHANNELS, "shape": COARSE_CHANNELS, "stay": 3}
 """Length D of each family's vectors."""
 
 
@@ -86,7 +86,7 @@ def _features(grid: Grid, activity: Activity, look: Look | None) -> Features:
         "motion": Sample(cells[moves], motion.vectors(activity.speed[moves])),
         "texture": Sample(cells, appearance.directions(fine, cells)),
         "shape": Sample(cells, appearance.directions(coarse, cells)),
-        "place": Sample(cells, place.vectors(cells, activity.velocity, activity.still_s, grid)),
+        "stay": Sample(cells[~moves], stay.vectors(cells[~moves], activity.still_s[~moves], grid)),
     }
     return Features(cells=cells, samples=samples)
 

@@ -20,6 +20,7 @@ _FEWEST_VECTORS = 200  # fewer say nothing about what is normal
 _MORE_NODES = (3, 4, 6, 8, 10, 12)  # tried in turn where those of the settings are too few
 _LARGEST_READING_ERROR = 0.01
 _MOST_READ_TWICE = 2000  # vectors on which the reading is checked
+_LEAST_DEVIATION = 1e-8
 _UNSEEN_DECADES = 3.0  # rarity of anything where normal footage showed nothing to learn from
 
 
@@ -36,33 +37,19 @@ class FamilySettings:
     nodes: int = 2
     """Fewest values of σ at which energies are computed; those of the scales are interpolated. 0 = at every scale."""
     aggregate: AggregateKind = "mean"
-    free_decades: float = 0.0
-    """Rarity that counts for nothing."""
-    most_decades: float = 1e3
-    """Rarity beyond which more counts for nothing."""
-    least_deviation: float = 1e-8
-    """Standard deviation that a component has at least: what normal footage hardly shows is not infinitely odd."""
 
 
 _SMALL = Training(
     units=(128, 128), sigma_low=0.2, sigma_high=0.6, learning_rate=2e-3, batch_size=512, steps=1000, decay="cosine"
 )
+# So few components need small σ: at large ones all that is left of two modes, walkers and cars, is their middle.
+_FEW_COMPONENTS = replace(_SMALL, sigma_low=0.05, sigma_high=0.5)
 
 FAMILIES = (
-    # So few components need small σ: at large ones all that is left of two modes, walkers and cars, is their middle.
-    FamilySettings(name="motion", components=0, training=replace(_SMALL, sigma_low=0.05, sigma_high=0.5)),
+    FamilySettings(name="motion", components=0, training=_FEW_COMPONENTS),
     FamilySettings(name="texture", components=24, training=_SMALL),
     FamilySettings(name="shape", components=64, training=_SMALL),
-    # People leave the beaten path now and then, and no footage shows all of their ways: only what is well off it
-    # counts, and that not without bound.
-    FamilySettings(
-        name="place",
-        components=0,
-        training=replace(_SMALL, sigma_low=0.05, sigma_high=0.5),
-        free_decades=1.5,
-        most_decades=2.5,
-        least_deviation=0.25,
-    ),
+    FamilySettings(name="stay", components=0, training=_FEW_COMPONENTS),
 )
 """Chosen on UCSD Ped2's test clips 01-04 and on the drawn street, road and room."""
 
@@ -117,17 +104,20 @@ class Family:
         x = torch.from_numpy(vectors - self.mean) @ torch.from_numpy(self.projection)
         return x.to(weight.device, weight.dtype)
 
-    def with_rarity(self, held_out: npt.NDArray[np.float64]) -> "Family":
-        """The family with levels put into decades by those of held-out normal footage (N,)."""
+    def with_rarity(self, held_out: npt.NDArray[np.float64], share: float) -> "Family":
+        """The family with levels put into decades by those of held-out normal footage (N,).
+
+        Args:
+            share: Of active cells of which the family says something, above 0 to 1.
+        """
         known = self.net is not None and len(held_out) >= _FEWEST_VECTORS
-        return replace(self, rarity=Rarity.fit(held_out) if known else None)
+        return replace(self, rarity=Rarity.fit(held_out, share) if known else None)
 
     def decades(self, levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Rarity of levels (N,) among normal ones, (N,) from 0 on."""
         if self.rarity is None:
             return np.full(len(levels), _UNSEEN_DECADES)
-        settings = self.settings
-        return np.maximum(np.minimum(self.rarity(levels), settings.most_decades) - settings.free_decades, 0.0)
+        return self.rarity(levels)
 
     def arrays(self) -> Arrays:
         """Everything learned, for a bundle."""
@@ -230,7 +220,7 @@ def _standardiser(
     components = settings.components
     if components == 0 or len(x) < 2:
         deviation = x.std(axis=0, ddof=1) if len(x) > 1 else np.ones(x.shape[1])
-        return mean, np.diag(1.0 / np.maximum(deviation, settings.least_deviation))
+        return mean, np.diag(1.0 / np.maximum(deviation, _LEAST_DEVIATION))
     variances, axes = np.linalg.eigh(np.cov(x - mean, rowvar=False))
     order = np.argsort(variances)[::-1][:components]
     order = order[variances[order] > 1e-6 * variances[order[0]]]  # directions without spread hold only rounding

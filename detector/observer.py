@@ -25,8 +25,6 @@ class Activity:
     """(N,) ascending."""
     speed: npt.NDArray[np.float32]
     """(N,) in percent of the picture's longer side per second, 0 for what stands still."""
-    velocity: npt.NDArray[np.float32]
-    """(N, 2) to the right and down, in the same unit."""
     still_s: npt.NDArray[np.float32]
     """(N,) for how long it has stood still beyond a pause, seconds."""
 
@@ -77,9 +75,7 @@ class Observer:
             moving = Moving.nothing(self.grid)
         still_s = self._stillness.step(present & ~moving.cells, time_s)
         cells = np.flatnonzero((present | moving.cells) & self._watched)
-        return Activity(
-            cells, moving.speed.ravel()[cells], moving.velocity.reshape(-1, 2)[cells], still_s.ravel()[cells]
-        )
+        return Activity(cells, moving.speed.ravel()[cells], still_s.ravel()[cells])
 
     def latest_look(self, time_s: float) -> Look | None:
         """The look at a picture recent enough to stand for the one of this time, None where there is none."""

@@ -32,8 +32,12 @@ class Rarity:
     """Mean excess over the last quantile, the scale of the exponential tail."""
 
     @classmethod
-    def fit(cls, normal: npt.NDArray[np.floating]) -> "Rarity":
-        """Rarity among these values (N,), N ≥ 1."""
+    def fit(cls, normal: npt.NDArray[np.floating], share: float = 1.0) -> "Rarity":
+        """Rarity among these values (N,), N ≥ 1, and those that have none.
+
+        Args:
+            share: Of all that could have a value, how many have one, above 0 to 1. To have one at all may be rare.
+        """
         shares = np.linspace(0.0, _TAIL, _POINTS)
         values = np.quantile(np.asarray(normal, np.float64), shares)
         # What many have in common, as all that stands still has its speed, is as common as they are together.
@@ -43,7 +47,7 @@ class Rarity:
         # Where the largest values are all alike there is no excess; a tail of no width would call anything beyond
         # them impossible.
         scale = max(float(excess.mean()) if len(excess) else 0.0, 0.05 * spread, 1e-6)
-        return cls(values=values[distinct], decades=-np.log10(1.0 - shares[distinct]), scale=scale)
+        return cls(values=values[distinct], decades=-np.log10(share * (1.0 - shares[distinct])), scale=scale)
 
     def __call__(self, values: npt.NDArray[np.floating]) -> Array:
         """Decades (N,) of values (N,), from 0 on."""

@@ -1,4 +1,4 @@
-"""Motion family: how fast what moves in a cell moves. Also, for the place family, which way, and how long it stays.
+"""Motion family: how fast what moves in a cell moves. Also, for the stay family, how long it does not.
 
 Dense optical flow between consecutive pictures (DIS: Kroeger et al., ECCV 2016, arXiv 1603.03590). Speed is in
 percent of the picture's longer side per second, so that it does not depend on resolution, analysis rate or a
@@ -39,14 +39,12 @@ class Moving:
     """(rows, columns)"""
     speed: Map
     """Median speed of the moving part of each window, %/s, (rows, columns); 0 where nothing moves."""
-    velocity: Map
-    """Mean velocity of that part to the right and down, %/s, (rows, columns, 2)."""
 
     @classmethod
     def nothing(cls, grid: Grid) -> "Moving":
         """Nothing moves."""
         shape = (grid.rows, grid.columns)
-        return cls(np.zeros(shape, np.bool_), np.zeros(shape, np.float32), np.zeros((*shape, 2), np.float32))
+        return cls(np.zeros(shape, np.bool_), np.zeros(shape, np.float32))
 
 
 class Motion:
@@ -86,8 +84,6 @@ class Motion:
         moving = Moving.nothing(self._grid)
         moving.cells[:] = cells
         moving.speed[cells] = _median_above(lengths[cells], floor)
-        for axis in (0, 1):
-            moving.velocity[cells, axis] = _mean_where(self._grid.windows(flow[..., axis])[cells], fast[cells])
         return moving
 
     def _changed(self, difference: Map) -> Mask:
@@ -133,9 +129,3 @@ def _median_above(values: npt.NDArray[np.generic], floor: float) -> npt.NDArray[
     middle = values.shape[1] - (above + 1) // 2  # the lower median: one value, no average of two
     picked: npt.NDArray[np.float32] = ordered[np.arange(len(ordered)), middle]
     return picked
-
-
-def _mean_where(values: npt.NDArray[np.float32], chosen: Mask) -> npt.NDArray[np.float32]:
-    """Mean of each row's chosen values, (N, M) -> (N,); every row has some."""
-    total: npt.NDArray[np.float32] = np.where(chosen, values, 0.0).sum(axis=1) / chosen.sum(axis=1)
-    return total

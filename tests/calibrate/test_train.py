@@ -6,6 +6,7 @@ from calibrate.train import learn
 from detector.detector import WIDTHS, Detector, Features, Sample
 from detector.family import FAMILIES
 from detector.features.grid import Grid
+from detector.features.stay import PAUSES, vectors
 
 GRID = Grid(96, 160)
 
@@ -25,8 +26,13 @@ def block(seed, *, pictures=20, cells=10, shift=0.0):
     return made
 
 
-def taught(blocks, seed=0, on_progress=lambda share: None):
-    return learn(blocks, GRID, folds=2, steps=10, seed=seed, device="cpu", on_progress=on_progress)
+def pauses_in(blocks):
+    """Those that were made up; of no picture."""
+    return [cell for block in blocks if not block.times_s for seen in block.seen for cell in seen.cells]
+
+
+def taught(blocks, seed=0, steps=10, on_progress=lambda share: None):
+    return learn(blocks, GRID, folds=2, steps=steps, seed=seed, device="cpu", on_progress=on_progress)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +109,20 @@ def test_footage_in_which_nothing_happens_is_learned_as_that():
     assert Detector(learned.families, GRID).judge(block(0).seen[0]).score > 3.0
 
 
+def test_a_pause_that_the_footage_does_not_show_is_normal_and_a_long_stay_is_not():
+    """In this footage everything moves."""
+    moving = [block(seed) for seed in range(4)]
+    for one in (seen for of in moving for seen in of.seen):
+        del one.samples["stay"]
+
+    stay = next(family for family in taught(moving, steps=300).families if family.settings.name == "stay")
+
+    cells = np.full(2, 25)
+    short, long = stay.decades(stay.levels(vectors(cells, np.array([1.0, 50.0]), GRID)))
+    assert short < 1.5
+    assert long > 2.5
+
+
 def test_progress_runs_from_nothing_to_all(learned, progress):
     assert progress[0] == 0.0
     assert progress[-1] == 1.0
@@ -128,8 +148,9 @@ def test_every_density_is_handed_out_with_the_blocks_it_has_not_seen(blocks):
     assert names == [settings.name for settings in FAMILIES for _ in range(3)]
     for number, one in enumerate(taught):
         expected = (blocks[0::2], blocks[1::2], [])[number % 3]
-        assert [id(block) for block in one.held_out] == [id(block) for block in expected]
-        assert len(one.learned_from) == sum(block.vectors for block in blocks) - sum(
+        assert [id(block) for block in one.held_out[: len(expected)]] == [id(block) for block in expected]
+        made_up = PAUSES - len(pauses_in(one.held_out)) if one.family.settings.name == "stay" else 0
+        assert len(one.learned_from) == made_up + sum(block.vectors for block in blocks) - sum(
             block.vectors for block in expected
         )
     assert [one.family.net for one in taught[2::3]] == [family.net for family in learned.families]

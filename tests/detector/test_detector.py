@@ -11,7 +11,7 @@ from detector.features.grid import Grid
 from detector.observer import Observer
 
 GRID = Grid(96, 160)
-DIMS = {"motion": 1, "texture": 40, "shape": 112, "place": 5}
+DIMS = {"motion": 1, "texture": 40, "shape": 112, "stay": 3}
 
 
 class FakeNetwork:
@@ -91,19 +91,21 @@ def test_pictures_of_the_same_moment_share_a_look():
     assert all(one.samples["shape"].vectors.shape == (len(one.cells), 112) for one in (*batch, *later))
 
 
-def test_every_active_cell_has_a_vector_of_each_family_and_of_motion_where_it_moves():
+def test_every_active_cell_has_looks_and_either_moves_or_stays():
     camera = observer()
 
-    _, seen = features(FakeNetwork(), [sighting(camera, 32, 0.0), sighting(camera, 40, 0.2)])
+    _, walks, stops = features(FakeNetwork(), [sighting(camera, at, 0.2 * n) for n, at in enumerate((32, 40, 40))])
 
-    assert len(seen.cells) > 4
-    assert {name: sample.vectors.shape for name, sample in seen.samples.items()} == {
-        name: (len(seen.samples[name].cells), dims) for name, dims in DIMS.items()
-    }
-    assert all(len(seen.samples[name].cells) == len(seen.cells) for name in DIMS if name != "motion")
-    assert set(seen.samples["motion"].cells) <= set(seen.cells)
-    assert (seen.samples["motion"].vectors > 0).any()
-    assert np.linalg.norm(seen.samples["shape"].vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
+    for seen in (walks, stops):
+        assert len(seen.cells) > 4
+        assert {name: sample.vectors.shape for name, sample in seen.samples.items()} == {
+            name: (len(seen.samples[name].cells), dims) for name, dims in DIMS.items()
+        }
+        assert all(np.array_equal(seen.samples[name].cells, seen.cells) for name in ("texture", "shape"))
+        assert sorted([*seen.samples["motion"].cells, *seen.samples["stay"].cells]) == seen.cells.tolist()
+    assert len(walks.samples["motion"].cells)
+    assert len(stops.samples["stay"].cells)
+    assert np.linalg.norm(walks.samples["shape"].vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_cameras_of_different_sizes_share_a_batch_and_keep_their_order():
@@ -149,7 +151,7 @@ def families():
         quick = replace(settings, training=replace(settings.training, units=(16, 16), steps=40, batch_size=64))
         vectors = np.concatenate([seen(20, seed).samples[settings.name].vectors for seed in range(20)])
         family = Family.learn(quick, vectors, seed=0)
-        taught.append(family.with_rarity(family.levels(vectors)))
+        taught.append(family.with_rarity(family.levels(vectors), share=1.0))
     return tuple(taught)
 
 

@@ -20,7 +20,7 @@ def vectors_of(count=1000, dims=5, seed=0):
 
 def learned(settings, vectors):
     family = Family.learn(settings, vectors, seed=0)
-    return family.with_rarity(family.levels(vectors))
+    return family.with_rarity(family.levels(vectors), share=1.0)
 
 
 @pytest.mark.parametrize("settings", [PLAIN, ROTATED], ids=lambda settings: settings.name)
@@ -41,20 +41,22 @@ def test_decades_of_normal_vectors_are_as_rare_as_they_say():
     assert np.mean(fresh >= 2.0) == pytest.approx(0.01, abs=0.005)
 
 
-def test_free_decades_count_for_nothing():
+def test_what_few_cells_have_is_rare_by_that_alone():
     vectors = vectors_of()
-    family = learned(PLAIN, vectors)
-    lenient = learned(FamilySettings(name="lenient", components=0, training=QUICK, free_decades=1.5), vectors)
+    family = Family.learn(PLAIN, vectors, seed=0)
     levels = family.levels(vectors)
+    usual = family.with_rarity(levels, share=1.0).decades(levels)
+    seldom = family.with_rarity(levels, share=0.1).decades(levels)
 
-    assert lenient.decades(levels) == pytest.approx(np.maximum(family.decades(levels) - 1.5, 0.0))
+    assert (usual < 2.0).mean() > 0.98
+    assert seldom[usual < 2.0] == pytest.approx(usual[usual < 2.0] + 1.0)
 
 
 @pytest.mark.parametrize("settings", [PLAIN, ROTATED], ids=lambda settings: settings.name)
 @pytest.mark.parametrize("count", [0, 1, 2, 150])
 def test_with_too_little_to_learn_from_anything_is_unseen(settings, count):
     family = Family.learn(settings, vectors_of()[:count], seed=0)
-    family = family.with_rarity(family.levels(vectors_of()[:count]))
+    family = family.with_rarity(family.levels(vectors_of()[:count]), share=1.0)
 
     assert family.net is None
     assert family.decades(family.levels(vectors_of(4))) == pytest.approx([3.0] * 4)
@@ -72,39 +74,6 @@ def test_a_component_that_never_changes_does_no_harm_until_it_does(settings):
     assert np.isfinite(family.levels(changed)).all()
     if settings.components == 0:
         assert family.levels(changed).min() > family.levels(vectors).max()
-
-
-def of_motion(count=1000):
-    """The family's settings, to be learned quickly, and vectors of footage in which nothing ever stood still."""
-    settings = replace(next(one for one in FAMILIES if one.name == "motion"), training=QUICK)
-    vectors = np.zeros((count, 2), np.float32)
-    vectors[:, 0] = np.random.default_rng(2).normal(2.0, 0.5, count)
-    return settings, vectors
-
-
-def test_a_component_without_spread_does_not_blow_up():
-    """Where nothing ever stood still, a moment of it is not endlessly far from normal, but a long time is far."""
-    settings, vectors = of_motion()
-    family = learned(settings, vectors)
-    hardly, plainly = vectors[:200].copy(), vectors[:200].copy()
-    hardly[:, 1] += 0.05 * settings.least_deviation
-    plainly[:, 1] += 10.0 * settings.least_deviation
-
-    usual = family.decades(family.levels(vectors[:200]))
-    assert family.decades(family.levels(hardly)) == pytest.approx(usual, abs=0.3)
-    assert family.decades(family.levels(plainly)).min() > 2.0
-
-
-def test_deviations_count_at_least_as_much_as_the_settings_say():
-    vectors = vectors_of()
-    deviations = vectors.astype(np.float64).std(axis=0, ddof=1)
-    least = float(np.median(deviations))
-    settings = FamilySettings(name="floored", components=0, training=QUICK, least_deviation=least)
-
-    projection = Family.learn(settings, vectors, seed=0).projection
-
-    assert (deviations < least).sum() == (deviations > least).sum() == 2
-    assert projection == pytest.approx(np.diag(1.0 / np.maximum(deviations, least)))
 
 
 def test_only_directions_with_spread_are_kept():

@@ -48,7 +48,7 @@ def test_the_score_is_the_sum_of_the_families_where_it_is_hottest():
 def test_parts_of_the_families_add_up_to_the_score():
     generator = np.random.default_rng(0)
     cells = np.sort(generator.choice(200, 60, replace=False))
-    decades = {name: generator.exponential(0.6, 60) for name in ("motion", "texture", "shape", "place")}
+    decades = {name: generator.exponential(0.6, 60) for name in ("motion", "texture", "shape", "stay")}
 
     verdict = fused(decades, cells)
 
