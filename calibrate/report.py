@@ -8,6 +8,7 @@ from rich.text import Text
 
 from calibrate.calibration import Calibration
 from calibrate.threshold import DAY_S, Threshold
+from detector.bundle import Bundle
 
 
 def terminal_report(calibration: Calibration, path: Path) -> RenderableType:
@@ -25,11 +26,17 @@ def terminal_report(calibration: Calibration, path: Path) -> RenderableType:
         f"{preparation.height} at {preparation.rate_fps:g}/s, nothing going on in {calibration.quiet_share:.0%}"
         + (", more than is kept at once: evenly thinned" if calibration.thinned else ""),
     )
-    table.add_row("learned", ", ".join(str(family["name"]) for family in made.families))
+    table.add_row("learned", f"{', '.join(str(family['name']) for family in made.families)}{_reading(made)}")
     table.add_row(
         "threshold", f"{threshold.value:.2f} ({low:.2f} to {high:.2f}) for {budget(threshold.alerts_per_day)}"
     )
     return Group(table, Text(promise(threshold)))
+
+
+def _reading(made: Bundle) -> str:
+    """What reading energies at few noise scales costs, in standard deviations of a level, where they are read so."""
+    error = max(float(made.arrays[f"{family['name']}.reading_error"][0]) for family in made.families)
+    return f" (reading error {error:.0e})" if error else ""
 
 
 def promise(threshold: Threshold) -> str:

@@ -1,6 +1,7 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -37,7 +38,7 @@ def calibration(thinned=False):
         threshold_interval=chosen.interval,
         alerts_per_day=chosen.alerts_per_day,
         families=({"name": "motion"}, {"name": "texture"}),
-        arrays={},
+        arrays={"motion.reading_error": np.array([4e-4]), "texture.reading_error": np.array([0.0])},
     )
     return Calibration(bundle=bundle, threshold=chosen, pictures=6000, quiet_share=0.25, thinned=thinned)
 
@@ -54,7 +55,7 @@ def test_the_report_says_what_was_learned_from_what_and_what_the_threshold_stand
     model, footage, learned, chosen = (line.split(maxsplit=1)[1].strip() for line in lines[:4])
     assert model == "models/street.mulde"
     assert footage == "10 min in 6000 pictures of 640×352 at 10/s, nothing going on in 25%"
-    assert learned == "motion, texture"
+    assert learned == "motion, texture (reading error 4e-04)"
     assert chosen == "4.02 (2.16 to 5.60) for 1 false alert a day"
     assert " ".join(" ".join(lines[4:]).split()) == promise(threshold())
 
