@@ -136,8 +136,8 @@ def _avenue(root: Path) -> Dataset:
 
 def _volume(file: Path) -> Iterator[Flags]:
     """The masks in a MATLAB file's `volLabel`, a cell per frame. They are all unpacked together: 0.3 GB at most."""
-    from scipy.io import loadmat  # type: ignore[import-untyped]
-    from scipy.io.matlab import MatReadError  # type: ignore[import-untyped]
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         content = loadmat(file, variable_names=["volLabel"])

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d  # type: ignore[import-untyped]
+from scipy.ndimage import gaussian_filter1d
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 LOOKAHEAD_FRAMES = 3.0

@@ -1,8 +1,8 @@
 """The threshold for a false-alert budget, from scores of normal footage by densities that never saw it.
 
-What is counted are the episodes that the policy would open, because frames next to each other say the same. Where the
-footage is too short to hold as many episodes as the budget allows, the height of their peaks is extrapolated with an
-exponential tail (peaks over threshold: Davison & Smith, "Models for exceedances over high thresholds", 1990).
+What is counted are the episodes that the policy would open, because frames next to each other say the same. Where
+the footage is too short to hold as many as the budget allows, the height of their peaks is extrapolated, on the safe
+side.
 """
 
 import math
@@ -11,18 +11,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibrate.episodes import Peak, Run, peaks, runs
+from calibrate.tail import Tail
 from calibrate.train import Scored
 from configs.schema import PolicySettings
-from stream.policy import Policy, Smoother
 
 DAY_S = 86400.0
 
-_LEVELS = np.r_[np.linspace(0.3, 0.95, 14), 0.97, 0.98, 0.99, 0.995, 0.998]
-_ENOUGH_EPISODES = 12
+BUDGETS_PER_DAY = (1.0 / 7.0, 1.0, 5.0, 24.0, 120.0, 480.0)
+"""For which a threshold is told beside the one that was asked for: from one a week to twenty an hour."""
+
+_SHARES = 1.0 - np.geomspace(0.7, 2e-4, 40)  # of frames, below the levels that are tried
+_ENOUGH_PEAKS = 40
+_MOST_PEAKS = 150
 _LEAST_THRESHOLD = 1.0
 """Decades; below it an alert would be about something as common as one cell in ten."""
-_LEAST_SCALE = 0.05  # decades; peaks all of one height do not mean that none can be higher
-_Z95 = 1.96
+_LEAST_MARGIN = 0.05  # decades; on a constant score the next rounding would alarm
+_SAFE_CONFIDENCE = 0.6  # of the two-sided interval whose upper end is taken where the footage cannot say
+_SUSPICIOUS = 1e-4  # chance that normal footage of this kind would reach so high
+_FEWEST_TO_SUSPECT = 8
+_MOST_SUSPICIOUS_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A threshold for a budget."""
+
+    alerts_per_day: float
+    threshold: float
+    interval: tuple[float, float]
+    """95 %"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,88 +49,132 @@ class Threshold:
 
     value: float
     interval: tuple[float, float]
-    """95 %, from the scatter of the peaks."""
+    """95 %, by how little the footage says of rare things."""
     alerts_per_day: float
     """The budget asked for."""
     footage_s: float
     held_out_alerts: int
-    """Episodes that the held-out footage has above the threshold."""
+    """Episodes that the held-out footage has above the threshold, suspicious ones left out."""
+    suspicious: tuple[Peak, ...] = ()
+    """So far above all others that they are hardly normal; they do not count in the threshold."""
+    others: tuple[Budget, ...] = ()
+    """The same for other budgets."""
 
     @property
     def supported_per_day(self) -> float:
-        """The smallest budget that footage of this length can check by itself: one alert in all of it."""
-        return DAY_S / self.footage_s
+        """What footage of this length without an alert shows by itself: with 95 % certainty there are fewer."""
+        return -math.log(0.05) * DAY_S / self.footage_s
 
     @property
     def extrapolated(self) -> bool:
-        """Whether the budget is smaller than what the footage can check."""
-        return self.alerts_per_day < self.supported_per_day
+        """Whether the budget is smaller than what the footage can check: one alert in all of it."""
+        return self.alerts_per_day * self.footage_s < DAY_S
 
 
-def choose(held_out: Sequence[Scored], policy: PolicySettings, alerts_per_day: float, footage_s: float) -> Threshold:
+def choose(
+    held_out: Sequence[Scored],
+    policy: PolicySettings,
+    alerts_per_day: float,
+    footage_s: float,
+    others: Sequence[float] = BUDGETS_PER_DAY,
+) -> Threshold:
     """The lowest threshold that keeps the budget, on the safe side where the footage says little.
 
     Args:
-        held_out: Raw scores of normal footage, block by block.
+        held_out: Raw scores of normal footage, block by block in the order of time.
         footage_s: Time that they cover, > 0.
+        others: Budgets, false alerts a day, whose thresholds are told as well.
     """
-    smoothed = [_smooth(block, policy.smoothing_s) for block in held_out]
-    scores = np.concatenate([block.scores for block in smoothed])
-    allowed = alerts_per_day * footage_s / DAY_S
-    levels = [float(level) for level in np.unique(np.quantile(scores, _LEVELS))]
-    peaks = {level: _peaks(smoothed, policy, level) for level in levels}
-    busy = [level for level in levels if len(peaks[level]) >= _ENOUGH_EPISODES]
-    base = busy[-1] if busy else max(levels, key=lambda level: len(peaks[level]))
-    excess = np.array(peaks[base]) - base
-    count = len(excess)
-    if count:
-        scale = max(float(excess.mean()), _LEAST_SCALE)
-        error = 1.0 / math.sqrt(count)  # relative, of the mean of so few peaks
-        reach = max(0.0, math.log(count / allowed))
-        safety = 1.0 + error if allowed < 1.0 else 1.0  # beyond what was seen, a longer tail is the safe side
-        value = base + scale * safety * reach
-        low, high = (base + scale * math.exp(sign * _Z95 * error) * reach for sign in (-1.0, 1.0))
-    else:
-        value = low = high = float(scores.max()) + _LEAST_SCALE  # on a constant score the next rounding would alarm
-    value = max(value, _lowest_within(smoothed, policy, math.floor(allowed)), _LEAST_THRESHOLD)
+    footage = runs(held_out, policy)
+    suspicious = _suspicious(footage, footage_s)
+    usual = [_without(run, suspicious) for run in footage]
+    asked = _for_budget(usual, footage_s, alerts_per_day)
     return Threshold(
-        value=value,
-        interval=(min(low, value), max(high, value)),
+        value=asked.threshold,
+        interval=asked.interval,
         alerts_per_day=alerts_per_day,
         footage_s=footage_s,
-        held_out_alerts=len(_peaks(smoothed, policy, value)),
+        held_out_alerts=len(peaks(usual, asked.threshold)),
+        suspicious=suspicious,
+        others=tuple(_for_budget(usual, footage_s, other) for other in others),
     )
 
 
-def _lowest_within(smoothed: Sequence[Scored], policy: PolicySettings, allowed: int) -> float:
-    """The lowest score above which the footage has no more episodes than allowed."""
-    candidates = np.unique(np.concatenate([block.scores for block in smoothed]))
+def _for_budget(footage: Sequence[Run], footage_s: float, alerts_per_day: float) -> Budget:
+    allowed = alerts_per_day * footage_s / DAY_S
+    tail = _tail(footage, footage_s, fewest=max(_ENOUGH_PEAKS, math.ceil(1.5 * allowed)))
+    highest = max(float(run.entry.max()) for run in footage)
+    if tail is None:
+        value = low = high = highest + _LEAST_MARGIN
+    else:
+        per_s = alerts_per_day / DAY_S
+        value, low, high = tail.height(per_s)
+        if allowed < 1.0:
+            value = max(tail.height(per_s, _SAFE_CONFIDENCE)[2], highest + _LEAST_MARGIN)
+    if tail is not None:
+        value = max(value, _lowest_within(footage, math.floor(allowed), tail.level))
+    value = max(value, _LEAST_THRESHOLD)
+    return Budget(alerts_per_day=alerts_per_day, threshold=value, interval=(min(low, value), max(high, value)))
+
+
+def _tail(footage: Sequence[Run], footage_s: float, fewest: int) -> Tail | None:
+    """Peaks over the highest level with enough of them, or over the one with most; None where there are none."""
+    entries = np.concatenate([run.entry for run in footage])
+    most: tuple[float, list[Peak]] = (0.0, [])
+    for level in np.unique(np.quantile(entries[np.isfinite(entries)], _SHARES))[::-1].tolist():
+        found = peaks(footage, level)
+        if len(found) > len(most[1]):
+            most = (level, found)
+        if len(found) >= fewest:
+            break
+    level, found = most
+    if not found:
+        return None
+    excess = np.array([peak.height for peak in found]) - level
+    if len(excess) > _MOST_PEAKS:  # as many say all; the others only take time
+        excess = np.sort(excess)[-_MOST_PEAKS:]
+        level, excess = level + excess[0], excess[1:] - excess[0]
+    return Tail(level=level, excess=np.maximum(excess, 1e-9), footage_s=footage_s)
+
+
+def _lowest_within(footage: Sequence[Run], allowed: int, least: float) -> float:
+    """The lowest level from `least` on above which the footage has no more episodes than allowed."""
+    entries = np.concatenate([run.entry for run in footage])
+    candidates = np.r_[least, np.unique(entries[entries > least])]
     low, high = 0, len(candidates) - 1  # nothing is above the highest
     while low < high:
         middle = (low + high) // 2
-        if len(_peaks(smoothed, policy, float(candidates[middle]))) <= allowed:
+        if len(peaks(footage, float(candidates[middle]))) <= allowed:
             high = middle
         else:
             low = middle + 1
     return float(candidates[high])
 
 
-def _smooth(block: Scored, smoothing_s: float) -> Scored:
-    smoother = Smoother(smoothing_s)
-    scores = [smoother.step(time_s, score) for time_s, score in zip(block.times_s, block.scores, strict=True)]
-    return Scored(times_s=block.times_s, scores=np.array(scores))
+def _suspicious(footage: Sequence[Run], footage_s: float) -> tuple[Peak, ...]:
+    """Episodes that a tail fitted to the others would hardly ever bring about, the highest first."""
+    tail = _tail(footage, footage_s, fewest=_ENOUGH_PEAKS)
+    if tail is None:
+        return ()
+    found = sorted(peaks(footage, tail.level), key=lambda peak: -peak.height)
+    flagged = 0
+    while len(found) - flagged > _FEWEST_TO_SUSPECT and flagged < _MOST_SUSPICIOUS_SHARE * len(found):
+        others = np.array([peak.height for peak in found[flagged + 1 :]]) - tail.level
+        rest = Tail(level=tail.level, excess=np.maximum(others, 1e-9), footage_s=footage_s)
+        if rest.chance_of(found[flagged].height) >= _SUSPICIOUS:
+            break
+        flagged += 1
+    return tuple(found[:flagged])
 
 
-def _peaks(smoothed: Sequence[Scored], policy: PolicySettings, level: float) -> list[float]:
-    """Peak of each episode that the policy opens at this threshold."""
-    peaks = []
-    for block in smoothed:
-        if block.scores.max(initial=-math.inf) <= level:
-            continue
-        stepper = Policy(policy)
-        events = []
-        for time_s, score in zip(block.times_s, block.scores, strict=True):
-            events += stepper.step(float(time_s), float(score), level)
-        events += stepper.close(float(block.times_s[-1]))
-        peaks += [event.episode.peak for event in events if event.event == "end"]
-    return peaks
+def _without(run: Run, suspicious: Sequence[Peak]) -> Run:
+    """The run with what is suspicious in it cut down to nothing."""
+    scores = run.scores.copy()
+    for peak in suspicious:
+        if peak.segment == run.segment and run.times_s[0] <= peak.time_s <= run.times_s[-1]:
+            at = int(np.searchsorted(run.times_s, peak.time_s))
+            calm = run.scores <= np.median(run.scores)
+            start = int(np.flatnonzero(calm[:at])[-1]) + 1 if calm[:at].any() else 0
+            stop = at + int(np.argmax(calm[at:])) if calm[at:].any() else len(scores)
+            scores[start:stop] = np.minimum(scores[start:stop], np.median(run.scores))
+    return Run(segment=run.segment, times_s=run.times_s, scores=scores, policy=run.policy)
