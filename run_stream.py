@@ -13,8 +13,8 @@ from typing import Any
 
 import typer
 
+from calibrate import backtest_command, clip_command, toy_command
 from calibrate import commands as calibrate
-from calibrate import toy_command
 from configs.options import fail, messages
 from stream import alerts_commands as alerts
 from stream import commands as stream
@@ -56,13 +56,25 @@ def _mendable() -> tuple[type[Exception], ...]:
     from calibrate.toy_settings import ToyError
     from configs.schema import ConfigError
     from detector.bundle import BundleError
+    from detector.features.clip_weights import ClipError
     from stream.bus import BusError
     from stream.logs import LogError
     from stream.ring import RingError
     from stream.source_error import SourceError
     from stream.store import StoreError
 
-    return BundleError, BusError, ConfigError, FootageError, LogError, RingError, SourceError, StoreError, ToyError
+    return (
+        BundleError,
+        BusError,
+        ClipError,
+        ConfigError,
+        FootageError,
+        LogError,
+        RingError,
+        SourceError,
+        StoreError,
+        ToyError,
+    )
 
 
 def _group(text: str) -> typer.Typer:
@@ -83,7 +95,9 @@ app.command()(_errors_in_one_line()(calibrate.calibrate))
 # Ctrl-C is how people end a monitor, also one that only starts.
 app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
 app.command()(_errors_in_one_line()(stream.probe))
+app.command()(_errors_in_one_line()(backtest_command.backtest))
 app.command()(_errors_in_one_line()(calibrate.evaluate))
+app.command()(_errors_in_one_line()(clip_command.fetch_clip_weights))
 app.command(cls=toy_command.ToyCommand)(_errors_in_one_line()(toy_command.toy))
 _alerts.command("list")(_errors_in_one_line()(alerts.list_alerts))
 _alerts.command()(_errors_in_one_line()(alerts.show))

@@ -1,4 +1,7 @@
-"""MULDE as it is usually written, to measure against: scale by scale, every gradient by automatic differentiation."""
+"""MULDE as it is usually written, to measure against: scale by scale, every gradient by automatic differentiation.
+
+One function gives energy and gradient, in training and in evaluation, as in the authors' code.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -45,10 +48,11 @@ def read(net: TextbookNet, x: Tensor, sigmas: Sequence[float], batch: int) -> tu
 
 
 def _read_one(net: TextbookNet, x: Tensor, sigma: float) -> Tensor:
-    """Energies and score norms at one scale, (2, N)."""
+    """Energies and score norms at one scale, (2, N); with the graph of the gradient, as training needs it."""
     x = x.detach().clone().requires_grad_()
     energy = net(x, torch.full_like(x[:, :1], sigma))
-    (gradient,) = torch.autograd.grad(energy.sum(), x)
+    (gradient,) = torch.autograd.grad(energy.sum(), x, create_graph=True)
+    gradient = gradient.detach()
     return torch.stack([energy.detach(), gradient.square().sum(dim=1)])
 
 

@@ -120,8 +120,8 @@ def measure(name: str, truth: Truth, minutes: float, alerts_per_day: float, repe
         scores = PROCESSES[name](np.random.default_rng(number), count)
         blocks = [_scored(scores[start : start + _BLOCK], start) for start in range(0, count, _BLOCK)]
         chosen = choose(blocks, _POLICY, alerts_per_day, count / _RATE_FPS, others=())
-        ratios.append(truth.per_day(chosen.value) / alerts_per_day)
-        inside.append(chosen.interval[0] <= needed <= chosen.interval[1])
+        ratios.append(truth.per_day(chosen.budget.threshold) / alerts_per_day)
+        inside.append(chosen.budget.low <= needed <= chosen.budget.high)
         kept.append(ratios[-1] <= 1.0)
     low, median, high = np.quantile(ratios, (0.05, 0.5, 0.95)).tolist()
     return Result(

@@ -2,7 +2,7 @@
 
     python -m benchmarks.scoring [--threads 1] [--device cpu|cuda] [--json FILE]
 
-textbook   one scale after the other, the energy and by automatic differentiation its gradient
+textbook   one scale after the other, the energy and by automatic differentiation its gradient, as the authors do
 exact      the energy at every scale, all scales in one batch, the first layer once per vector
 6 nodes    the energy at 6 Chebyshev nodes of σ, interpolated to the scales
 3 nodes    the energy at 3 Gauss nodes of σ, enough for the mean over scales

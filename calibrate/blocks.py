@@ -2,18 +2,21 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from calibrate.footage import Shot
+from detector.clips import Whole
 from detector.detector import Features, Sample, Sighting, features
+from detector.features.clip_memory import SPAN_S
 from detector.features.network import Network
 from detector.observer import Observer
 
 BLOCK_S = 10.0
 """Length of a block; a shorter segment is one."""
 _BATCH = 8
+_CLIP_TOLERANCE_S = 0.1  # a clip comes up to half a picture early
 _FINGERPRINT_STEP = 8  # pixels
 
 
@@ -77,6 +80,7 @@ class Footage:
                 samples={
                     name: Sample(one.cells, one.vectors.astype(np.float16)) for name, one in seen.samples.items()
                 },
+                whole=_within(block, seen.whole),
             )
         )
 
@@ -113,6 +117,13 @@ def _extract(batch: list[Shot], observer: Observer, network: Network, footage: F
     ]
     for shot, seen in zip(batch, features(network, sightings), strict=True):
         footage.take(shot, seen)
+
+
+def _within(block: Block, whole: Whole | None) -> Whole | None:
+    """What was seen of the whole picture, unless its clip began before the block, which would be no longer unseen."""
+    if whole is None or whole.end_s - block.times_s[0] < SPAN_S - _CLIP_TOLERANCE_S:
+        return None
+    return replace(whole, vectors=whole.vectors.astype(np.float16))
 
 
 def _duration_s(block: Block) -> float:

@@ -10,12 +10,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from calibrate import clips as clips_of_footage
 from calibrate.blocks import BLOCK_S, Footage, collect
 from calibrate.footage import FootageError, Plan, Shot, preview, shots
 from calibrate.threshold import Threshold, choose
 from calibrate.train import Learned, learn
 from configs.schema import CalibrationSettings, PolicySettings
 from detector import bundle
+from detector.clips import ClipView
 from detector.detector import contents
 from detector.features.background import Scene, empty_scene
 from detector.features.grid import Grid, Polygons
@@ -57,8 +59,12 @@ def calibrate(
     device: str,
     threads: int,
     on_progress: OnProgress,
+    clips: ClipView | None = None,
 ) -> Calibration:
     """Learn what is normal from the plan's footage.
+
+    Args:
+        clips: How its whole pictures are looked at in clips, None = not at all.
 
     Raises:
         FootageError: Too little of it.
@@ -74,9 +80,11 @@ def calibrate(
         pictures = chain(head, pictures)
     else:
         scene = empty_scene_of([picture.image for picture in preview(plan)], grid)
-    observer = Observer(grid, plan.rate_fps, mask, scene)
+    observer = Observer(grid, plan.rate_fps, mask, scene, clips)
     footage = collect(pictures, observer, Network(device, threads), settings.max_vectors)
     _check_length(footage, settings.folds)
+    if clips is not None:
+        clips_of_footage.check(footage.blocks, settings.folds)
     learned = learn(
         footage.blocks,
         grid,
@@ -91,7 +99,7 @@ def calibrate(
     on_progress("threshold", 1.0)
     assert observer.scene is not None, "there were pictures"
     return Calibration(
-        bundle=_bundle(plan, mask, policy, settings, footage, learned, threshold, observer.scene),
+        bundle=_bundle(plan, mask, clips, policy, settings, footage, learned, threshold, observer.scene),
         threshold=threshold,
         pictures=footage.pictures,
         quiet_share=_quiet_share(footage),
@@ -137,6 +145,7 @@ def _quiet_share(footage: Footage) -> float:
 def _bundle(
     plan: Plan,
     mask: Polygons,
+    clips: ClipView | None,
     policy: PolicySettings,
     settings: CalibrationSettings,
     footage: Footage,
@@ -148,7 +157,12 @@ def _bundle(
     families, arrays = contents(learned.families, scene)
     return bundle.Bundle(
         preparation=bundle.Preparation(
-            width=width, height=height, rate_fps=plan.rate_fps, smoothing_s=policy.smoothing_s, mask=mask
+            width=width,
+            height=height,
+            rate_fps=plan.rate_fps,
+            smoothing_s=policy.smoothing_s,
+            mask=mask,
+            clip=None if clips is None else clips.preparation(),
         ),
         provenance=bundle.Provenance(
             code_version=version("mulde-stream"),
@@ -158,9 +172,8 @@ def _bundle(
             footage_s=footage.seconds,
             seed=settings.seed,
         ),
-        threshold=threshold.value,
-        threshold_interval=threshold.interval,
-        alerts_per_day=threshold.alerts_per_day,
+        budget=threshold.budget,
+        others=threshold.others,
         families=families,
         arrays=arrays,
     )

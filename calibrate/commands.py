@@ -10,11 +10,12 @@ import typer
 
 from calibrate.interrupt import exit_on_interrupt
 from configs.options import ConfigFile, Device, DeviceOption, Sources, fail, messages, output
-from configs.schema import CalibrationSettings, CameraSettings, Config, ConfigError, load
+from configs.schema import CalibrationSettings, CameraSettings, ClipSettings, Config, ConfigError, load
 from stream.source_arguments import expanded
 
 if TYPE_CHECKING:
     from calibrate.labels import Dataset
+    from detector.clips import ClipView
 
 
 def calibrate(
@@ -65,6 +66,7 @@ def _calibrate(
         from detector import bundle
 
     computing, threads = _use(device)
+    clips = _clips(chosen.analysis.clip, computing)
     with progress.bars(messages) as on_progress:
         made = calibration.calibrate(
             plan,
@@ -74,6 +76,7 @@ def _calibrate(
             device=computing,
             threads=threads,
             on_progress=on_progress,
+            clips=clips,
         )
     bundle.write(made.bundle, target)
     output.print(report.terminal_report(made, target))
@@ -87,6 +90,19 @@ def _use(device: Device) -> tuple[str, int]:
         return use_device(device.value, threads=0)
     except DeviceError as error:
         fail(str(error))
+
+
+def _clips(settings: ClipSettings, device: str) -> "ClipView | None":
+    """How whole pictures are looked at in clips, the network loaded; None where the settings have none."""
+    if settings.network is None:
+        return None
+    assert settings.weights is not None, "asked in the schema"
+    with exit_on_interrupt(messages):
+        from detector.clips import ClipView
+        from detector.features.clip import ClipNetwork
+
+        network = ClipNetwork(settings.network, settings.weights, device)
+    return ClipView(network=network, stride_s=settings.stride_s)
 
 
 def _camera(config: Config, name: str | None, config_file: Path | None) -> CameraSettings | None:
@@ -182,7 +198,14 @@ def _evaluate(
         from calibrate.progress import bars
 
     computing, threads = _use(device)
-    settings = Settings(config=config, device=computing, threads=threads, seeds=tuple(seeds), ablation=ablation)
+    settings = Settings(
+        config=config,
+        device=computing,
+        threads=threads,
+        seeds=tuple(seeds),
+        ablation=ablation,
+        clips=_clips(config.analysis.clip, computing),
+    )
     with bars(messages, STAGES) as on_progress:
         evaluation = evaluate(dataset, settings, on_progress)
     made = evaluation_report.summary(evaluation)

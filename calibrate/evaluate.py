@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from calibrate import footage
+from calibrate import clips, footage
 from calibrate.blocks import BLOCK_S, collect
 from calibrate.calibration import OnProgress, empty_scene_of
 from calibrate.footage import FootageError, Plan
@@ -16,6 +16,7 @@ from calibrate.labels import Dataset
 from calibrate.train import Learned, learn
 from calibrate.variants import Variants
 from configs.schema import Config
+from detector.clips import ClipView
 from detector.detector import Detector
 from detector.features.grid import Grid
 from detector.features.network import Network
@@ -35,6 +36,8 @@ class Settings:
     """Densities are taught with each; the first is the one that is reported in full."""
     ablation: bool
     """Whether families, scales and aggregates are also looked at one by one."""
+    clips: ClipView | None = None
+    """How whole pictures are looked at in clips, None = not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +108,15 @@ def _learn(plan: Plan, settings: Settings, network: Network, progress: _Progress
     width, height = plan.size
     grid = Grid(height, width)
     scene = empty_scene_of([one.image for one in footage.preview(plan)], grid)
-    observer = Observer(grid, plan.rate_fps, mask, scene)
+    observer = Observer(grid, plan.rate_fps, mask, scene, settings.clips)
     blocks = collect(_told(footage.shots(plan), progress), observer, network, calibration.max_vectors).blocks
     if len(blocks) < calibration.folds:
         raise FootageError(
             f"{plan.sources[0]}: normal footage must have at least {calibration.folds} recordings, "
             f"or as many stretches of {BLOCK_S:g} s, not {len(blocks)}"
         )
+    if settings.clips is not None:
+        clips.check(blocks, calibration.folds)
     variants = Variants(settings.seeds[0]) if settings.ablation else None
     learned: list[Learned] = []
     for number, seed in enumerate(settings.seeds):
@@ -139,6 +144,7 @@ def _learn(plan: Plan, settings: Settings, network: Network, progress: _Progress
         grid=grid,
         scene=observer.scene,
         network=network,
+        clips=settings.clips,
         detectors=tuple(Detector(one.families, grid) for one in learned),
         families={family.settings.name: Detector([family], grid) for family in alone},
         variants=variants,

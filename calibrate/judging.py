@@ -12,6 +12,7 @@ from calibrate.metrics import Scores, held, looking_ahead
 from calibrate.regions import Hits, hits
 from calibrate.variants import Variant, Variants
 from configs.schema import Config
+from detector.clips import ClipView
 from detector.detector import Detector, Features, Sighting, features
 from detector.features.background import Scene
 from detector.features.grid import Grid
@@ -59,6 +60,7 @@ class Watcher:
     grid: Grid
     scene: Scene
     network: Network
+    clips: ClipView | None
     detectors: tuple[Detector, ...]
     """For each seed."""
     families: Mapping[str, Detector]
@@ -115,7 +117,7 @@ def judge(video: LabelledVideo, watcher: Watcher) -> Judged:
 def _seen(video: LabelledVideo, watcher: Watcher) -> Iterator[tuple[list[Picture], list[Features]]]:
     """The video's analysed pictures and their features, some at a time."""
     plan, config = watcher.plan, watcher.config
-    observer = Observer(watcher.grid, plan.rate_fps, config.analysis.mask, watcher.scene)
+    observer = Observer(watcher.grid, plan.rate_fps, config.analysis.mask, watcher.scene, watcher.clips)
 
     def extracted(pictures: list[Picture]) -> list[Features]:
         sightings = [Sighting(observer=observer, image=one.image, time_s=one.stream_time_s) for one in pictures]

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from calibrate.calibration import Calibration
-from calibrate.threshold import DAY_S, Threshold
+from calibrate.threshold import DAY_S, NEEDED_ALERTS, Threshold
 from detector.bundle import Bundle
 
 
@@ -15,7 +15,7 @@ def terminal_report(calibration: Calibration, path: Path) -> RenderableType:
     """The report for a console of any width."""
     made, threshold = calibration.bundle, calibration.threshold
     preparation = made.preparation
-    low, high = threshold.interval
+    asked = threshold.budget
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bright_black", no_wrap=True)
     table.add_column(overflow="fold")
@@ -28,7 +28,7 @@ def terminal_report(calibration: Calibration, path: Path) -> RenderableType:
     )
     table.add_row("learned", f"{', '.join(str(family['name']) for family in made.families)}{_reading(made)}")
     table.add_row(
-        "threshold", f"{threshold.value:.2f} ({low:.2f} to {high:.2f}) for {budget(threshold.alerts_per_day)}"
+        "threshold", f"{asked.threshold:.2f} ({asked.low:.2f} to {asked.high:.2f}) for {budget(asked.alerts_per_day)}"
     )
     return Group(table, Text(promise(threshold)))
 
@@ -40,19 +40,25 @@ def _reading(made: Bundle) -> str:
 
 
 def promise(threshold: Threshold) -> str:
-    """What the footage supports, in a sentence."""
-    seen = (
+    """What the footage supports, in some sentences."""
+    said = [
         f"On {duration(threshold.footage_s)} of normal footage, scored by densities that had not seen it, this "
         f"threshold gives {_alerts(threshold.held_out_alerts)}."
-    )
-    if not threshold.extrapolated:
-        return seen
-    needed = duration(DAY_S / threshold.alerts_per_day)
-    return (
-        f"{seen} That by itself supports at most {_number(threshold.supported_per_day)} false alerts a day; for "
-        f"{budget(threshold.alerts_per_day)} the threshold is extrapolated, on the safe side. About {needed} of "
-        "footage would confirm it."
-    )
+    ]
+    if threshold.extrapolated:
+        asked = threshold.budget.alerts_per_day
+        said.append(
+            f"By itself so much footage can only show that there are fewer than "
+            f"{_number(threshold.supported_per_day)} false alerts a day; for {budget(asked)} the threshold is "
+            f"extrapolated, on the safe side. About {duration(NEEDED_ALERTS * DAY_S / asked)} would confirm it."
+        )
+    if threshold.suspicious:
+        times = ", ".join(f"{clock(peak.time_s)} of {peak.segment + 1}" for peak in threshold.suspicious)
+        said.append(
+            f"Hardly normal, and left out of the threshold: at {times} (minutes and seconds, and which recording). "
+            "Look there; if it is an anomaly, calibrate again without it."
+        )
+    return " ".join(said)
 
 
 def budget(alerts_per_day: float) -> str:
@@ -62,6 +68,12 @@ def budget(alerts_per_day: float) -> str:
     if alerts_per_day >= 1:
         return f"{_number(alerts_per_day)} false alert{'' if alerts_per_day == 1 else 's'} a day"
     return f"1 false alert in {_number(1 / alerts_per_day)} days"
+
+
+def clock(seconds: float) -> str:
+    """A time as minutes and seconds, "2:05", from an hour on with hours."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def duration(seconds: float) -> str:

@@ -15,11 +15,15 @@ from calibrate.episodes import Peak, Run, peaks, runs
 from calibrate.tail import Tail
 from calibrate.train import Scored
 from configs.schema import PolicySettings
+from detector.bundle import Budget
 
 DAY_S = 86400.0
 
 BUDGETS_PER_DAY = (1.0 / 7.0, 1.0, 5.0, 24.0, 120.0, 480.0)
 """For which a threshold is told beside the one that was asked for: from one a week to twenty an hour."""
+
+NEEDED_ALERTS = -math.log(0.05)
+"""None where so many are expected has a chance of 5 % (the rule of three)."""
 
 _SHARES = 1.0 - np.geomspace(0.7, 2e-4, 40)  # of frames, below the levels that are tried
 _ENOUGH_PEAKS = 40
@@ -34,41 +38,28 @@ _MOST_SUSPICIOUS_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """A threshold for a budget."""
-
-    alerts_per_day: float
-    threshold: float
-    interval: tuple[float, float]
-    """95 %"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
     """A threshold and how far it can be trusted."""
 
-    value: float
-    interval: tuple[float, float]
-    """95 %, by how little the footage says of rare things."""
-    alerts_per_day: float
-    """The budget asked for."""
+    budget: Budget
+    """The one that was asked for."""
+    others: tuple[Budget, ...] = ()
+    """What other budgets would take."""
     footage_s: float
     held_out_alerts: int
     """Episodes that the held-out footage has above the threshold, suspicious ones left out."""
     suspicious: tuple[Peak, ...] = ()
     """So far above all others that they are hardly normal; they do not count in the threshold."""
-    others: tuple[Budget, ...] = ()
-    """The same for other budgets."""
 
     @property
     def supported_per_day(self) -> float:
         """What footage of this length without an alert shows by itself: with 95 % certainty there are fewer."""
-        return -math.log(0.05) * DAY_S / self.footage_s
+        return NEEDED_ALERTS * DAY_S / self.footage_s
 
     @property
     def extrapolated(self) -> bool:
         """Whether the budget is smaller than what the footage can check: one alert in all of it."""
-        return self.alerts_per_day * self.footage_s < DAY_S
+        return self.budget.alerts_per_day * self.footage_s < DAY_S
 
 
 def choose(
@@ -90,9 +81,7 @@ def choose(
     usual = [_without(run, suspicious) for run in footage]
     asked = _for_budget(usual, footage_s, alerts_per_day)
     return Threshold(
-        value=asked.threshold,
-        interval=asked.interval,
-        alerts_per_day=alerts_per_day,
+        budget=asked,
         footage_s=footage_s,
         held_out_alerts=len(peaks(usual, asked.threshold)),
         suspicious=suspicious,
@@ -114,7 +103,7 @@ def _for_budget(footage: Sequence[Run], footage_s: float, alerts_per_day: float)
     if tail is not None:
         value = max(value, _lowest_within(footage, math.floor(allowed), tail.level))
     value = max(value, _LEAST_THRESHOLD)
-    return Budget(alerts_per_day=alerts_per_day, threshold=value, interval=(min(low, value), max(high, value)))
+    return Budget(alerts_per_day=alerts_per_day, threshold=value, low=min(low, value), high=max(high, value))
 
 
 def _tail(footage: Sequence[Run], footage_s: float, fewest: int) -> Tail | None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from calibrate import clips
 from calibrate.blocks import Block
 from detector.detector import WIDTHS, Features, Sample
-from detector.family import FAMILIES, Family, FamilySettings, Vectors
+from detector.family import CLIP, FAMILIES, Family, FamilySettings, Vectors
 from detector.features import stay
 from detector.features.grid import Grid
 from detector.fusion import Evidence, fuse
@@ -21,6 +22,8 @@ MOST_TRAINING_VECTORS = 40_000
 class Scored:
     """Raw scores of one block of normal footage."""
 
+    segment: int
+    """Which recording or unbroken stretch of it."""
     times_s: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float64]
 
@@ -36,7 +39,7 @@ class Taught:
     held_out: Sequence[Block]
     """What it has not seen; nothing after the last round, in which it has seen all."""
     share: float
-    """Of active cells of which the family says something."""
+    """Of active cells of which the family says something; of a family of the whole picture 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ def learn(
     on_progress: Callable[[float], None],
     on_taught: Callable[[Taught], None] | None = None,
 ) -> Learned:
-    """Teach all families on blocks of normal footage.
+    """Teach all families on blocks of normal footage, that of clips where there are some.
 
     Args:
         blocks: In the order of time, at least as many as folds. Block i is held out in fold i mod `folds`.
@@ -71,35 +74,49 @@ def learn(
     families = []
     known = [*blocks, *_pauses(blocks, grid, folds, seed)]
     decades: list[dict[str, npt.NDArray[np.float64]]] = [{} for _ in known]
-    rounds = (folds + 1) * len(FAMILIES)
-    for number, default in enumerate(FAMILIES):
+    clip_width = clips.width(blocks)
+    widths = WIDTHS if clip_width is None else {**WIDTHS, CLIP.name: clip_width}
+    defaults = [settings for settings in (*FAMILIES, CLIP) if settings.name in widths]
+    rounds = (folds + 1) * len(defaults)
+    for number, default in enumerate(defaults):
         settings = replace(default, training=replace(default.training, steps=steps))
+        width = widths[settings.name]
         share = _share(known, settings.name)
         levels: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(known)
         for fold in range(folds):
             on_progress((number * (folds + 1) + fold) / rounds)
             others = [block for index, block in enumerate(known) if index % folds != fold]
-            family = _teach(settings, others, seed, device, on_taught, held_out=known[fold::folds], share=share)
+            held_out = known[fold::folds]
+            family = _teach(settings, others, width, seed, device, on_taught, held_out=held_out, share=share)
             for index in range(fold, len(known), folds):
-                levels[index] = family.levels(stacked(known[index].seen, settings.name))
+                levels[index] = family.levels(stacked(known[index].seen, settings.name, width))
         on_progress((number * (folds + 1) + folds) / rounds)
-        family = _teach(settings, known, seed, device, on_taught, share=share)
+        family = _teach(settings, known, width, seed, device, on_taught, share=share)
         family = family.with_rarity(np.concatenate(levels), share)
         families.append(family)
         for of_block, values in zip(decades, levels, strict=True):
             of_block[settings.name] = family.decades(values)
     on_progress(1.0)
-    held_out = [
-        Scored(times_s=np.array(block.times_s), scores=fused(block.seen, of_block, grid))
+    scored = [
+        Scored(segment=block.segment, times_s=np.array(block.times_s), scores=fused(block.seen, of_block, grid))
         for block, of_block in zip(blocks, decades, strict=False)  # without those that were made up
     ]
-    return Learned(families=tuple(families), held_out=tuple(held_out))
+    return Learned(families=tuple(families), held_out=tuple(scored))
 
 
-def stacked(seen: Sequence[Features], name: str) -> Vectors:
-    """A family's vectors of pictures, one picture after the other, (N, D)."""
-    parts = [one.samples[name].vectors for one in seen if name in one.samples]
-    return np.concatenate([np.empty((0, WIDTHS[name])), *parts]).astype(np.float32)
+def stacked(seen: Sequence[Features], name: str, width: int) -> Vectors:
+    """A family's vectors of pictures, one picture after the other, those of a clip once, (N, D).
+
+    Args:
+        width: D.
+    """
+    return np.concatenate([np.empty((0, width)), *_parts(seen, name)]).astype(np.float32)
+
+
+def _parts(seen: Sequence[Features], name: str) -> list[Vectors]:
+    if name == CLIP.name:
+        return clips.vectors(seen)
+    return [one.samples[name].vectors for one in seen if name in one.samples]
 
 
 def fused(
@@ -107,14 +124,20 @@ def fused(
 ) -> npt.NDArray[np.float64]:
     """Raw scores of pictures (P,) from each family's decades, stacked as its vectors are."""
     evidence: list[dict[str, Evidence]] = [{} for _ in seen]
+    whole: list[dict[str, float]] = [{} for _ in seen]
     for name, values in decades.items():
+        if name == CLIP.name:
+            for value, of_whole in zip(clips.held(seen, values), whole, strict=True):
+                of_whole |= {} if value is None else {name: value}
+            continue
         at = 0
         for one, of_picture in zip(seen, evidence, strict=True):
             if name in one.samples:
                 cells = one.samples[name].cells
                 of_picture[name] = Evidence(cells, values[at : at + len(cells)])
                 at += len(cells)
-    return np.array([fuse(of_picture, grid).score for of_picture in evidence])
+    pictures = zip(evidence, whole, strict=True)
+    return np.array([fuse(of_cells, grid, of_whole).score for of_cells, of_whole in pictures])
 
 
 def _pauses(blocks: Sequence[Block], grid: Grid, folds: int, seed: int) -> list[Block]:
@@ -132,18 +155,21 @@ def _pauses(blocks: Sequence[Block], grid: Grid, folds: int, seed: int) -> list[
 
 
 def _share(blocks: Sequence[Block], name: str) -> float:
-    """Of active cells of which the family says something, 0 to 1."""
-    return _count(blocks, name) / max(1, sum(block.vectors for block in blocks))
+    """Of active cells of which the family says something, 0 to 1; of a family of the whole picture 1."""
+    if name == CLIP.name:
+        return 1.0
+    return count(blocks, name) / max(1, sum(block.vectors for block in blocks))
 
 
-def _count(blocks: Sequence[Block], name: str) -> int:
+def count(blocks: Sequence[Block], name: str) -> int:
     """How many vectors of a family there are."""
-    return sum(len(one.samples[name].vectors) for block in blocks for one in block.seen if name in one.samples)
+    return sum(len(part) for block in blocks for part in _parts(block.seen, name))
 
 
 def _teach(
     settings: FamilySettings,
     blocks: Sequence[Block],
+    width: int,
     seed: int,
     device: str,
     on_taught: Callable[[Taught], None] | None,
@@ -151,11 +177,11 @@ def _teach(
     held_out: Sequence[Block] = (),
     share: float,
 ) -> Family:
-    kept = min(1.0, MOST_TRAINING_VECTORS / max(1, _count(blocks, settings.name)))
+    kept = min(1.0, MOST_TRAINING_VECTORS / max(1, count(blocks, settings.name)))
     generator = np.random.default_rng(seed)
     parts = []
     for block in blocks:
-        vectors = stacked(block.seen, settings.name)
+        vectors = stacked(block.seen, settings.name, width)
         parts.append(vectors[generator.random(len(vectors)) < kept])
     learned_from = np.concatenate(parts)
     family = Family.learn(settings, learned_from, seed=seed, device=device)

@@ -15,7 +15,7 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from calibrate.blocks import Block
-from calibrate.train import Taught, fused, stacked
+from calibrate.train import Taught, count, fused, stacked
 from detector.detector import Features
 from detector.family import FAMILIES, Family, Vectors
 from detector.features.grid import Grid
@@ -87,7 +87,7 @@ class Variants:
                 for variant, one in fitted.items()
             }
             return
-        values = _values(family, self._some_of(taught.held_out, name))
+        values = _values(family, self._some_of(taught.held_out, name, len(family.mean)))
         for variant, one in fitted.items():
             self._held_out[name][variant].append(_levels(one, variant, values))
 
@@ -101,7 +101,8 @@ class Variants:
     def _judge(self, seen: Sequence[Features], decades: dict[Variant, dict[str, Array]]) -> None:
         """Fill in the decades of every variant and family."""
         for name, of_family in self._families.items():
-            values = _values(next(iter(of_family.values())), stacked(seen, name))
+            first = next(iter(of_family.values()))
+            values = _values(first, stacked(seen, name, len(first.mean)))
             for variant, family in of_family.items():
                 decades[variant][name] = family.decades(_levels(family, variant, values))
 
@@ -115,10 +116,10 @@ class Variants:
             return vectors
         return vectors[np.sort(self._generator.choice(len(vectors), most, replace=False))]
 
-    def _some_of(self, blocks: Sequence[Block], name: str) -> Vectors:
+    def _some_of(self, blocks: Sequence[Block], name: str, width: int) -> Vectors:
         """Vectors of all of the blocks, as many of each as is its part."""
-        share = min(1.0, _HELD_OUT / max(1, sum(block.vectors for block in blocks)))
-        vectors = (stacked(block.seen, name) for block in blocks)
+        share = min(1.0, _HELD_OUT / max(1, count(blocks, name)))
+        vectors = (stacked(block.seen, name, width) for block in blocks)
         return np.concatenate([self._some(one, round(share * len(one))) for one in vectors])
 
 

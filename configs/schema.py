@@ -24,6 +24,8 @@ Point = Annotated[
 ]  # not strict: YAML has lists where Python has tuples
 Polygon = Annotated[tuple[Point, ...], Field(min_length=3, strict=False)]
 
+ClipNetworkName = Literal["hiera_base_16x224", "hiera_base_plus_16x224", "hiera_large_16x224", "hiera_huge_16x224"]
+
 _TEXT_KEYS = ("name", "source")
 _TEXT_TAG, _NULL_TAG = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
 
@@ -41,6 +43,25 @@ class _Section(BaseModel):
     )
 
 
+class ClipSettings(_Section):
+    """The optional look at the whole picture in clips. Its network is for a GPU; its weights are not for commerce."""
+
+    network: ClipNetworkName | None = Field(None, description="Hiera network that sees clips, null = none")
+    weights: Path | None = Field(None, strict=False, description="file that fetch-clip-weights made")
+    stride_s: float = Field(0.5, ge=0.1, le=60.0, description="time from one clip to the next")
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_beside_site_file(cls, weights: Path | None, info: ValidationInfo) -> Path | None:
+        return None if weights is None else _from_site_folder(weights, info)
+
+    @model_validator(mode="after")
+    def _network_has_weights(self) -> "ClipSettings":
+        if self.network is not None and self.weights is None:
+            raise ValueError("weights: must be given with network: the file that fetch-clip-weights made")
+        return self
+
+
 class AnalysisSettings(_Section):
     """How a camera's picture is prepared before the detector sees it. Fixed in the bundle by calibration."""
 
@@ -49,6 +70,7 @@ class AnalysisSettings(_Section):
     mask: tuple[Polygon, ...] = Field(
         (), strict=False, description="areas to ignore, each a polygon of [x, y] in fractions of the frame"
     )
+    clip: ClipSettings = ClipSettings()
 
 
 class PolicySettings(_Section):
@@ -305,9 +327,16 @@ def _with_shared_sections(raw: dict[str, Any]) -> dict[str, Any]:
             for section in PER_CAMERA_SECTIONS:
                 shared, own = raw.get(section), camera.get(section, {})
                 if isinstance(shared, dict) and isinstance(own, dict):
-                    camera[section] = {**shared, **own}
+                    camera[section] = _merged(shared, own)
         merged.append(camera)
     return {**raw, "cameras": merged}
+
+
+def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The shared section with its own keys over it, also those of sections in it."""
+    both = {key: (shared[key], value) for key, value in own.items() if key in shared}
+    below = {key: _merged(*pair) for key, pair in both.items() if all(isinstance(one, dict) for one in pair)}
+    return {**shared, **own, **below}
 
 
 def _without_empty(raw: dict[str, Any], sections: tuple[str, ...]) -> dict[str, Any]:

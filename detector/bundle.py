@@ -18,7 +18,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-FORMAT = 2
+FORMAT = 3
 """Raised when an older program could not read a bundle rightly."""
 
 _KEY = "mulde-stream"
@@ -26,6 +26,17 @@ _KEY = "mulde-stream"
 
 class BundleError(Exception):
     """A bundle cannot be written, read or used; the message says which, why and the way out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipPreparation:
+    """The network that sees the whole picture in clips, and how often it does."""
+
+    network: str
+    weights_sha256: str
+    """Of the file, hexadecimal."""
+    stride_s: float
+    """From one clip to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +52,8 @@ class Preparation:
     """Time constant of the scores' smoothing."""
     mask: tuple[tuple[tuple[float, float], ...], ...] = ()
     """Ignored areas, polygons in fractions of the frame."""
+    clip: ClipPreparation | None = None
+    """None without the clip family."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +72,27 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A threshold for a false-alert budget."""
+
+    alerts_per_day: float
+    threshold: float
+    low: float
+    """Where the threshold may as well lie, 95 %, as the footage says little of rare things: from here ..."""
+    high: float
+    """... to here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """All that is known of what is normal at one camera."""
 
     preparation: Preparation
     provenance: Provenance
-    threshold: float
-    threshold_interval: tuple[float, float]
-    """Where the threshold may as well lie, 95 %, from the scatter of the highest normal scores."""
-    alerts_per_day: float
-    """False-alert budget that the threshold stands for."""
+    budget: Budget
+    """The one that was asked for."""
+    others: tuple[Budget, ...] = ()
+    """What other budgets would take."""
     families: tuple[dict[str, Any], ...]
     """Settings of each family, as plain values."""
     arrays: Mapping[str, npt.NDArray[np.floating]] = field(repr=False)
@@ -85,9 +109,8 @@ def write(bundle: Bundle, path: Path) -> None:
         "format": FORMAT,
         "preparation": asdict(bundle.preparation),
         "provenance": asdict(bundle.provenance),
-        "threshold": bundle.threshold,
-        "threshold_interval": bundle.threshold_interval,
-        "alerts_per_day": bundle.alerts_per_day,
+        "budget": asdict(bundle.budget),
+        "others": [asdict(other) for other in bundle.others],
         "families": bundle.families,
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in bundle.arrays.items()}
@@ -143,15 +166,15 @@ def _from_header(header: dict[str, Any], arrays: dict[str, npt.NDArray[np.floati
         )
     preparation = header["preparation"]
     preparation["mask"] = tuple(tuple((float(x), float(y)) for x, y in polygon) for polygon in preparation["mask"])
+    if preparation["clip"] is not None:
+        preparation["clip"] = ClipPreparation(**preparation["clip"])
     provenance = header["provenance"]
     provenance["footage"] = tuple(provenance["footage"])
-    low, high = header["threshold_interval"]
     return Bundle(
         preparation=Preparation(**preparation),
         provenance=Provenance(**provenance),
-        threshold=float(header["threshold"]),
-        threshold_interval=(float(low), float(high)),
-        alerts_per_day=float(header["alerts_per_day"]),
+        budget=Budget(**header["budget"]),
+        others=tuple(Budget(**other) for other in header["others"]),
         families=tuple(header["families"]),
         arrays=arrays,
     )

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.bundle import Bundle, BundleError
-from detector.family import FAMILIES, Family, FamilySettings, Vectors
+from detector.bundle import Bundle, BundleError, Preparation
+from detector.clips import ClipCall, ClipView, Whole, look_at
+from detector.family import CLIP, FAMILIES, Family, FamilySettings, Vectors
 from detector.features import appearance, motion, stay
 from detector.features.background import Scene
 from detector.features.grid import Cells, Grid
@@ -18,7 +19,7 @@ from detector.mulde import Training
 from detector.observer import Activity, Look, Observer
 
 WIDTHS = {"motion": 1, "texture": FINE_CHANNELS, "shape": COARSE_CHANNELS, "stay": 3}
-"""Length D of each family's vectors."""
+"""Length D of each family's vectors; those of the clip family are as long as its network makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Features:
     """(N,) in which something moves or differs from the empty scene."""
     samples: Mapping[str, Sample]
     """Of each family, for some or all of these cells; none where there are no cells."""
+    whole: Whole | None = None
+    """What the clip family judges; None where it is off, or has no clip yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +59,10 @@ def features(network: Network, sightings: Sequence[Sighting]) -> list[Features]:
     """Features of pictures of any cameras, a camera's in the order of their time.
 
     The image network runs once per size of picture, and not at all on pictures in which nothing is or whose camera
-    had one go through it a moment ago.
+    had one go through it a moment ago. The clip network runs where a camera's next clip is due.
     """
+    glances = [one.observer.glance(one.image, one.time_s) for one in sightings]
+    look_at(glances)
     seen = [(one, one.observer.step(one.image, one.time_s)) for one in sightings]
     waiting: dict[tuple[int, ...], list[tuple[npt.NDArray[np.uint8], Look]]] = {}
     looks = []
@@ -71,13 +76,16 @@ def features(network: Network, sightings: Sequence[Sighting]) -> list[Features]:
         fine, coarse = network(np.stack([image for image, _ in group]))
         for row, (_, look) in enumerate(group):
             look.layers = (fine[row], coarse[row])
-    return [_features(one.observer.grid, activity, look) for (one, activity), look in zip(seen, looks, strict=True)]
+    return [
+        _features(one.observer.grid, activity, look, None if glance is None else glance.whole)
+        for (one, activity), look, glance in zip(seen, looks, glances, strict=True)
+    ]
 
 
-def _features(grid: Grid, activity: Activity, look: Look | None) -> Features:
+def _features(grid: Grid, activity: Activity, look: Look | None, whole: Whole | None) -> Features:
     cells = activity.cells
     if not len(cells):
-        return Features(cells=cells, samples={})
+        return Features(cells=cells, samples={}, whole=whole)
     assert look is not None
     assert look.layers is not None, "every look that was begun went through the network"
     fine, coarse = look.layers
@@ -88,7 +96,7 @@ def _features(grid: Grid, activity: Activity, look: Look | None) -> Features:
         "shape": Sample(cells, appearance.directions(coarse, cells)),
         "stay": Sample(cells[~moves], stay.vectors(cells[~moves], activity.still_s[~moves], grid)),
     }
-    return Features(cells=cells, samples=samples)
+    return Features(cells=cells, samples=samples, whole=whole)
 
 
 class Detector:
@@ -104,13 +112,15 @@ class Detector:
 
     def judge(self, seen: Features) -> Verdict:
         """The verdict on one picture."""
-        evidence = {}
+        evidence, whole = {}, {}
         for family in self.families:
-            sample = seen.samples.get(family.settings.name)
+            name = family.settings.name
+            sample = seen.samples.get(name)
             if sample is not None:
-                decades = family.decades(family.levels(sample.vectors))
-                evidence[family.settings.name] = Evidence(sample.cells, decades)
-        return fuse(evidence, self.grid)
+                evidence[name] = Evidence(sample.cells, family.decades(family.levels(sample.vectors)))
+            elif name == CLIP.name and seen.whole is not None:
+                whole[name] = float(family.decades(family.levels(seen.whole.vectors))[0])
+        return fuse(evidence, self.grid, whole)
 
 
 def contents(families: Iterable[Family], scene: Scene) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
@@ -123,17 +133,21 @@ def contents(families: Iterable[Family], scene: Scene) -> tuple[tuple[dict[str, 
     return tuple(settings), arrays
 
 
-def from_bundle(bundle: Bundle, where: str, device: str) -> tuple[Detector, Observer]:
+def from_bundle(
+    bundle: Bundle, where: str, device: str, clip_network: ClipCall | None = None
+) -> tuple[Detector, Observer]:
     """A camera's detector and a fresh observer for its pictures.
 
     Args:
         where: The bundle's file, for messages.
+        clip_network: The one it was calibrated with, where it was with one.
 
     Raises:
-        BundleError: It was made for other families or settings than this program has; says which.
+        BundleError: It was made for other families, settings or weights than this program has; says which.
     """
-    known = {settings.name for settings in FAMILIES}
     preparation = bundle.preparation
+    clips = _clips(preparation, where, clip_network)
+    known = {settings.name for settings in (FAMILIES if clips is None else (*FAMILIES, CLIP))}
     grid = Grid(preparation.height, preparation.width)
     families = []
     try:
@@ -150,8 +164,24 @@ def from_bundle(bundle: Bundle, where: str, device: str) -> tuple[Detector, Obse
     except (KeyError, RuntimeError, TypeError) as error:
         why = " ".join(str(error).split())  # torch says it in several lines
         raise BundleError(f"{where}: its arrays do not fit its settings ({why}): calibrate again") from error
-    observer = Observer(grid, preparation.rate_fps, preparation.mask, scene)
+    observer = Observer(grid, preparation.rate_fps, preparation.mask, scene, clips)
     return Detector(families, grid), observer
+
+
+def _clips(preparation: Preparation, where: str, network: ClipCall | None) -> ClipView | None:
+    """How the bundle's clip family is fed, None without it."""
+    made = preparation.clip
+    if made is None:
+        return None
+    if network is None or network.name != made.network:
+        given = "none" if network is None else network.name
+        raise BundleError(f"{where}: needs the clip network {made.network}, there is {given}: see analysis.clip")
+    if network.weights_sha256 != made.weights_sha256:
+        raise BundleError(
+            f"{where}: the clip network's weights have the SHA-256 {network.weights_sha256}, it was calibrated with "
+            f"{made.weights_sha256}: name those in analysis.clip.weights, or calibrate again"
+        )
+    return ClipView(network=network, stride_s=made.stride_s)
 
 
 def _settings(plain: Mapping[str, Any]) -> FamilySettings:

@@ -16,7 +16,8 @@ from detector.scales import Aggregate, AggregateKind, chebyshev_nodes, gauss_nod
 Vectors = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[np.floating]]
 
-_FEWEST_VECTORS = 200  # fewer say nothing about what is normal
+FEWEST_VECTORS = 200
+"""Fewer say nothing about what is normal."""
 _MORE_NODES = (3, 4, 6, 8, 10, 12)  # tried in turn where those of the settings are too few
 _LARGEST_READING_ERROR = 0.01
 _MOST_READ_TWICE = 2000  # vectors on which the reading is checked
@@ -53,6 +54,12 @@ FAMILIES = (
 )
 """Chosen on UCSD Ped2's test clips 01-04 and on the drawn street, road and room."""
 
+CLIP = FamilySettings(name="clip", components=128, training=Training(units=(512, 512), batch_size=512))
+"""The optional family of the whole picture. σ from 0.001 to 1, β and the learning rate are the paper's for features
+of this kind (Micorek et al., CVPR 2024). It keeps all their components and takes a network 4096 wide, for far more
+clips than a camera shows in some minutes: from 600 drawn on a curved surface, all components learned hardly anything.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
@@ -75,7 +82,7 @@ class Family:
     def learn(cls, settings: FamilySettings, vectors: Vectors, *, seed: int, device: str = "cpu") -> "Family":
         """A family taught on vectors (N, D) of normal footage; same seed and machine, same family."""
         mean, projection = _standardiser(vectors, settings)
-        if len(vectors) < _FEWEST_VECTORS:
+        if len(vectors) < FEWEST_VECTORS:
             return cls(settings=settings, mean=mean, projection=projection, net=None, aggregate=None)
         x = torch.from_numpy(((vectors - mean) @ projection).astype(np.float32)).to(device)  # (N, d)
         net = train(x, settings.training, seed=seed)
@@ -110,7 +117,7 @@ class Family:
         Args:
             share: Of active cells of which the family says something, above 0 to 1.
         """
-        known = self.net is not None and len(held_out) >= _FEWEST_VECTORS
+        known = self.net is not None and len(held_out) >= FEWEST_VECTORS
         return replace(self, rarity=Rarity.fit(held_out, share) if known else None)
 
     def decades(self, levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -31,25 +31,33 @@ class Verdict:
     """What the detector says of one picture."""
 
     score: float
-    """Decades of rarity summed over families, averaged over 3×3 cells, at the hottest place; 0 = nothing there."""
+    """Decades of rarity summed over families, averaged over 3×3 cells, at the hottest place, and those of the picture
+    as a whole; 0 = nothing there."""
     region: Region | None
-    """Around that place; None where the score is 0."""
+    """Around that place; None where nothing stands out in any, though the whole picture may."""
     heat: Map
-    """(rows, columns)"""
+    """(rows, columns), without the whole picture's part."""
     families: dict[str, float]
     """Each family's part in the score at the hottest place."""
 
 
-def fuse(evidence: Mapping[str, Evidence], grid: Grid) -> Verdict:
-    """The verdict from each family's evidence."""
+def fuse(evidence: Mapping[str, Evidence], grid: Grid, whole: Mapping[str, float] | None = None) -> Verdict:
+    """The verdict from each family's evidence.
+
+    Args:
+        whole: Decades of families that speak of the picture as a whole.
+    """
     maps = {name: _neighbourhood_mean(one, grid) for name, one in evidence.items()}
     heat: Map = sum(maps.values(), start=np.zeros((grid.rows, grid.columns), np.float32))
     peak = int(np.argmax(heat))
-    score = float(heat.flat[peak])
-    if score <= 0.0:
-        return Verdict(score=0.0, region=None, heat=heat, families=dict.fromkeys(maps, 0.0))
-    families = {name: float(part.flat[peak]) for name, part in maps.items()}
-    return Verdict(score=score, region=_region(heat, peak, grid), heat=heat, families=families)
+    hottest = float(heat.flat[peak])
+    families = {name: float(part.flat[peak]) for name, part in maps.items()} | dict(whole or {})
+    return Verdict(
+        score=hottest + sum((whole or {}).values()),
+        region=_region(heat, peak, grid) if hottest > 0.0 else None,
+        heat=heat,
+        families=families,
+    )
 
 
 def _neighbourhood_mean(evidence: Evidence, grid: Grid) -> Map:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detector.clips import ClipView, ClipWatch, Glance
 from detector.features.background import Background, Scene
 from detector.features.grid import Cells, Grid, Polygons
 from detector.features.motion import Motion, Moving, Stillness
@@ -44,9 +45,17 @@ class Observer:
         rate_fps: Pictures per second that are meant to come.
         ignored: Areas to leave out, polygons in fractions of the frame.
         scene: The empty scene to start from; without one, the first picture is taken for empty.
+        clips: How the whole picture is looked at in clips, None = not at all.
     """
 
-    def __init__(self, grid: Grid, rate_fps: float, ignored: Polygons = (), scene: Scene | None = None) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        rate_fps: float,
+        ignored: Polygons = (),
+        scene: Scene | None = None,
+        clips: ClipView | None = None,
+    ) -> None:
         self.grid = grid
         self._motion = Motion(grid, rate_fps)
         self._stillness = Stillness(grid)
@@ -54,6 +63,7 @@ class Observer:
         self._look: Look | None = None
         self._looked_s = -math.inf
         self._watched = grid.outside(ignored)
+        self._clips = None if clips is None else ClipWatch(clips, rate_fps, ignored)
 
     @property
     def scene(self) -> Scene | None:
@@ -76,6 +86,10 @@ class Observer:
         still_s = self._stillness.step(present & ~moving.cells, time_s)
         cells = np.flatnonzero((present | moving.cells) & self._watched)
         return Activity(cells, moving.speed.ravel()[cells], still_s.ravel()[cells])
+
+    def glance(self, image: npt.NDArray[np.uint8], time_s: float) -> Glance | None:
+        """The latest glance at the whole picture, None where there is none. To be called with every picture."""
+        return None if self._clips is None else self._clips.step(image, time_s)
 
     def latest_look(self, time_s: float) -> Look | None:
         """The look at a picture recent enough to stand for the one of this time, None where there is none."""

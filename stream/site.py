@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from configs.schema import CameraSettings, Config, ConfigError
-from detector.bundle import Bundle, BundleError, check_settings, read
+from configs.schema import CameraSettings, ClipSettings, Config, ConfigError
+from detector.bundle import Bundle, BundleError, ClipPreparation, check_settings, read
 from stream import logs
 from stream.bus import Endpoints
 from stream.capture import CaptureSpec
@@ -94,7 +94,14 @@ def watch(
             assert camera.model is not None, "asked in _model"
             mask = camera.analysis.mask if "mask" in camera.analysis.model_fields_set else None
             worker_cameras.append(
-                WorkerCamera(name=camera.name, ring=ring, model=camera.model, threshold=camera.threshold, mask=mask)
+                WorkerCamera(
+                    name=camera.name,
+                    ring=ring,
+                    model=camera.model,
+                    threshold=camera.threshold,
+                    mask=mask,
+                    clip_weights=camera.analysis.clip.weights,
+                )
             )
             captures.append(
                 CaptureSpec(
@@ -141,15 +148,34 @@ def _model(camera: CameraSettings) -> Bundle:
         for name in ("rate_fps", "smoothing_s")
         if name in section.model_fields_set
     }
-    check_settings(model, chosen, f"{camera.model}, camera {camera.name}")
+    where = f"{camera.model}, camera {camera.name}"
+    if model.preparation.clip is not None and "mask" in camera.analysis.model_fields_set:
+        chosen["mask"] = camera.analysis.mask  # of clips, nothing can be left out afterwards
+    check_settings(model, chosen, where)
+    _check_clip(camera.analysis.clip, model.preparation.clip, where)
     long_side_px = camera.analysis.long_side_px
     made_for = max(model.preparation.width, model.preparation.height)
     if "long_side_px" in camera.analysis.model_fields_set and abs(long_side_px - made_for) >= 16:
         raise BundleError(
-            f"{camera.model}, camera {camera.name}: the model does not fit the settings: long_side_px "
-            f"{long_side_px}, calibrated with {made_for}: calibrate again"
+            f"{where}: the model does not fit the settings: long_side_px {long_side_px}, calibrated with {made_for}: "
+            "calibrate again"
         )
     return model
+
+
+def _check_clip(chosen: ClipSettings, made: ClipPreparation | None, where: str) -> None:
+    """Refuse another clip network or stride than the model's. The weights are the worker's to check."""
+    calibrated = None if made is None else made.network
+    if chosen.network != calibrated:
+        raise BundleError(
+            f"{where}: the model does not fit the settings: analysis.clip.network {chosen.network or 'null'}, "
+            f"calibrated with {calibrated or 'null'}: name that one, or calibrate again"
+        )
+    if made is not None and "stride_s" in chosen.model_fields_set and chosen.stride_s != made.stride_s:
+        raise BundleError(
+            f"{where}: the model does not fit the settings: analysis.clip.stride_s {chosen.stride_s:g}, calibrated "
+            f"with {made.stride_s:g}: calibrate again"
+        )
 
 
 def _check_source(camera: CameraSettings, model: Bundle) -> None:

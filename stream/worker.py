@@ -10,12 +10,16 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
 from detector import bundle
+from detector.clips import ClipCall
 from detector.detector import Detector, Sighting, features, from_bundle
 from detector.device import DeviceError, use_device
+from detector.features.clip_memory import PICTURES, SIDE_PX
+from detector.features.clip_weights import ClipError
 from detector.features.network import Network
 from detector.fusion import Verdict
 from detector.observer import Observer
@@ -47,8 +51,9 @@ def run(spec: WorkerSpec, parent: Parent) -> None:
     cores = len(os.sched_getaffinity(0))
     try:
         device, threads = use_device(spec.settings.device, spec.settings.threads or max(1, cores - 1))
-        cameras = {camera.name: _Camera.open(camera, device) for camera in spec.cameras}
-    except (bundle.BundleError, DeviceError) as error:
+        clip_networks = _ClipNetworks(device)
+        cameras = {camera.name: _Camera.open(camera, device, clip_networks) for camera in spec.cameras}
+    except (bundle.BundleError, ClipError, DeviceError) as error:
         raise ChildError(str(error)) from error
     network = Network(device, threads)
     for size in {(camera.observer.grid.height, camera.observer.grid.width) for camera in cameras.values()}:
@@ -74,6 +79,31 @@ def run(spec: WorkerSpec, parent: Parent) -> None:
     os._exit(0)
 
 
+class _ClipNetworks:
+    """Those that some camera's model needs, each once."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._loaded: dict[tuple[str, Path], ClipCall] = {}
+
+    def of(self, camera: WorkerCamera, model: bundle.Bundle) -> ClipCall | None:
+        """The network of a camera's model, None where it needs none or its weights are not named.
+
+        Raises:
+            ClipError: It cannot be had.
+        """
+        clip, weights = model.preparation.clip, camera.clip_weights
+        if clip is None or weights is None:
+            return None
+        if (clip.network, weights) not in self._loaded:
+            from detector.features.clip import ClipNetwork
+
+            network = ClipNetwork(clip.network, weights, self._device)
+            network(np.zeros((1, PICTURES, SIDE_PX, SIDE_PX, 3), np.uint8))  # the first run is slow
+            self._loaded[clip.network, weights] = network
+        return self._loaded[clip.network, weights]
+
+
 @dataclass(slots=True, kw_only=True)
 class _Camera:
     detector: Detector
@@ -82,16 +112,17 @@ class _Camera:
     threshold: float
 
     @classmethod
-    def open(cls, camera: WorkerCamera, device: str) -> "_Camera":
+    def open(cls, camera: WorkerCamera, device: str, clip_networks: _ClipNetworks) -> "_Camera":
         model = bundle.read(camera.model)
         if camera.mask is not None:
             model = replace(model, preparation=replace(model.preparation, mask=camera.mask))
-        detector, observer = from_bundle(model, str(camera.model), device)
+        clip_network = clip_networks.of(camera, model)
+        detector, observer = from_bundle(model, str(camera.model), device, clip_network)
         return cls(
             detector=detector,
             observer=observer,
             smoother=Smoother(model.preparation.smoothing_s),
-            threshold=model.threshold if camera.threshold is None else camera.threshold,
+            threshold=model.budget.threshold if camera.threshold is None else camera.threshold,
         )
 
 

@@ -21,6 +21,8 @@ class WorkerCamera:
     """Instead of the model's."""
     mask: tuple[Polygon, ...] | None
     """Areas to ignore, instead of the model's."""
+    clip_weights: Path | None = None
+    """Of the clip network, where the model needs one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

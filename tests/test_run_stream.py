@@ -113,12 +113,14 @@ def test_the_commands_of_the_readme_exist_with_their_options():
 def broken(tmp_path, street):
     """Files that are wrong, by name."""
     named = {"text": "text.mp4", "empty": "empty", "cut": "cut.mulde", "typo": "typo.yaml", "unset": "unset.yaml"}
+    named |= {"clip": "clip.yaml"}
     files = {key: tmp_path / name for key, name in named.items()}
     files["text"].write_text("not a video\n" * 100)
     files["empty"].mkdir()
     files["cut"].write_bytes(street.model.read_bytes()[:5000])
     files["typo"].write_text("policy:\n  hold_s: 1.0\n  cooldwn_s: 3.0\n")
     files["unset"].write_text("cameras:\n  - name: gate\n    source: rtsp://me:${NOT_SET_PASSWORD}@host/\n")
+    files["clip"].write_text("analysis:\n  clip: {network: hiera_base_16x224, weights: none.pth}\n")
     return files
 
 
@@ -151,6 +153,19 @@ def broken(tmp_path, street):
         ("calibrate demo://street", r"name SOURCE and --model OUT\.mulde"),
         ("alerts show nothing", r"alert nothing: there is none of this id: see `alerts list`"),
         ("watch --frames 3", r"No such option: --frames.*: see --help"),
+        (
+            "fetch-clip-weights hiera_base_16x224 weights",
+            r"hiera_base_16x224: the licence of its weights is CC BY-NC 4\.0 \(not for commercial use\).*: nothing "
+            r"was fetched; if you accept it, say --accept-licence",
+        ),
+        (
+            "fetch-clip-weights hiera_tiny_224 weights",
+            r"hiera_tiny_224: no such clip network: there are hiera_",
+        ),
+        (
+            "calibrate demo://street --model x.mulde --config {clip}",
+            r"none\.pth: no such weights: fetch them first",
+        ),
         ("observe", r"No such command 'observe': see --help"),
         ("alerts list --limit 0", r"Invalid value for '--limit'.*: see --help"),
     ],

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detector.features.grid import Polygons
+
 PICTURES = 16
 """In a clip."""
 SIDE_PX = 224
@@ -23,6 +25,7 @@ SPAN_S = 2.0
 # slow is followed nevertheless.
 _LONGEST_GAP_S = 0.5
 _LONGEST_GAP_PERIODS = 2.5
+_GRAY = 115  # of ignored areas: nothing, for a network that takes 0.45 off every pixel
 
 Clip = npt.NDArray[np.uint8]
 """(16, 224, 224, 3) BGR, the oldest picture first."""
@@ -38,9 +41,10 @@ class ClipMemory:
         rate_fps: Pictures per second that are meant to come.
         stride_s: From one clip to the next.
         span_s: From a clip's first picture to its last.
+        ignored: Areas that are gray in every clip, polygons in fractions of the frame.
     """
 
-    def __init__(self, rate_fps: float, *, stride_s: float, span_s: float = SPAN_S) -> None:
+    def __init__(self, rate_fps: float, *, stride_s: float, span_s: float = SPAN_S, ignored: Polygons = ()) -> None:
         self._tick_s = span_s / (PICTURES - 1)
         self._half_period_s = 0.5 / rate_fps
         self._longest_gap_s = max(_LONGEST_GAP_S, _LONGEST_GAP_PERIODS / rate_fps)
@@ -50,6 +54,12 @@ class ClipMemory:
         self._first_s = 0.0
         self._ticks = 0
         self._given_s = -math.inf
+        self._ignored = [np.round(np.array(polygon) * SIDE_PX).astype(np.int32) for polygon in ignored]
+
+    @property
+    def latest_s(self) -> float:
+        """Stream time at which the latest clip ended, s; -inf where there was none since the start or a gap."""
+        return self._given_s
 
     def step(self, image: npt.NDArray[np.uint8], time_s: float) -> Clip | None:
         """The clip that ends here, where one is due; None between strides, and for a span after a start or a gap.
@@ -71,6 +81,7 @@ class ClipMemory:
         due = math.floor((time_s + self._half_period_s - self._first_s) / self._tick_s) + 1 - self._ticks
         if due > 0:
             small = _small(image)
+            cv2.fillPoly(small, self._ignored, (_GRAY, _GRAY, _GRAY))
             self._pictures.extend([small] * due)
             self._ticks += due
         waited_s = time_s - self._given_s

@@ -1,6 +1,7 @@
 """Weights of the clip network on disk: fetched when a person says so and never otherwise, and read.
 
-Nothing is ever run from a file: torch's own format is read as arrays only. Knows no network and no camera.
+Nothing is ever run from a file: torch's own format is read as arrays only. Knows no network and no camera. Only
+reading loads torch: the command line asks this file for the rest.
 """
 
 import hashlib
@@ -13,14 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LICENCE = "CC BY-NC 4.0 (not for commercial use), © Meta Platforms; https://creativecommons.org/licenses/by-nc/4.0/"
 """Of the official weights. To be shown wherever somebody fetches them."""
@@ -147,7 +148,7 @@ def fingerprint(path: Path) -> str:
         raise ClipError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def read(path: Path) -> "dict[str, Tensor]":
     """The arrays in a file of weights, by name, on the CPU.
 
     Args:
@@ -157,6 +158,9 @@ def read(path: Path) -> dict[str, Tensor]:
     Raises:
         ClipError: It is no such file, is cut off, or holds something that would have to be run.
     """
+    import torch
+    from safetensors.torch import load_file
+
     again = "delete it and fetch it again"
     try:
         if path.suffix == ".safetensors":
@@ -171,6 +175,10 @@ def read(path: Path) -> dict[str, Tensor]:
         why = " ".join(str(error).split())  # torch says it in several lines
         raise ClipError(f"{path}: not a file of weights, or cut off ({why}): {again}") from error
     arrays = held.get("model_state", held) if isinstance(held, Mapping) else {}
-    if not isinstance(arrays, Mapping) or not arrays or not all(isinstance(each, Tensor) for each in arrays.values()):
+    if (
+        not isinstance(arrays, Mapping)
+        or not arrays
+        or not all(isinstance(each, torch.Tensor) for each in arrays.values())
+    ):
         raise ClipError(f"{path}: holds no arrays by name: {again}")
     return dict(arrays)

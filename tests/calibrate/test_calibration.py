@@ -77,8 +77,9 @@ def test_the_model_says_what_it_was_made_from(calibration, model):
     assert re.fullmatch(r"[0-9a-f]{64}", made.provenance.footage_fingerprint)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made.provenance.created_utc)
     assert [family["name"] for family in made.families] == [settings.name for settings in FAMILIES]
-    assert (made.threshold, made.threshold_interval) == (calibration.threshold.value, calibration.threshold.interval)
-    assert made.alerts_per_day == 1000.0
+    assert made.budget == calibration.threshold.budget
+    assert made.budget.alerts_per_day == 1000.0
+    assert made.others == calibration.threshold.others
 
 
 def test_the_outcome_says_how_much_there_was(calibration):
@@ -102,7 +103,7 @@ def test_progress_is_told_stage_by_stage(calibration, progress):
 def test_another_ordinary_stretch_stays_below_the_threshold(calibration, model):
     scores = np.array([score for _, score, _ in judged(model, f"demo://street?seconds=30&seed=8&{SIZE}")])
 
-    assert np.mean(scores > calibration.threshold.value) < 0.1
+    assert np.mean(scores > calibration.threshold.budget.threshold) < 0.1
     assert scores.max() > 0.0
 
 
@@ -114,7 +115,7 @@ def test_a_vehicle_on_the_lawn_is_above_the_threshold_where_it_is(calibration, m
     made = judged(model, url)
 
     during = [one for one in made if event.start_s + 1 <= one[0] <= event.end_s]
-    above = [one for one in during if one[1] > calibration.threshold.value]
+    above = [one for one in during if one[1] > calibration.threshold.budget.threshold]
     assert len(above) > 0.5 * len(during)
     assert max(one[1] for one in during) > 1.5 * max(one[1] for one in made if one[0] < event.start_s)
     hits = 0

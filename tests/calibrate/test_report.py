@@ -6,16 +6,15 @@ import pytest
 from rich.console import Console
 
 from calibrate.calibration import Calibration
+from calibrate.episodes import Peak
 from calibrate.report import budget, duration, promise, terminal_report
 from calibrate.threshold import Threshold
-from detector.bundle import Bundle, Preparation, Provenance
+from detector.bundle import Budget, Bundle, Preparation, Provenance
 
 
 def threshold(**changes):
     plain = {
-        "value": 4.02,
-        "interval": (2.16, 5.6),
-        "alerts_per_day": 1.0,
+        "budget": Budget(alerts_per_day=1.0, threshold=4.02, low=2.16, high=5.6),
         "footage_s": 600.0,
         "held_out_alerts": 0,
     }
@@ -34,9 +33,7 @@ def calibration(thinned=False):
             footage_s=chosen.footage_s,
             seed=0,
         ),
-        threshold=chosen.value,
-        threshold_interval=chosen.interval,
-        alerts_per_day=chosen.alerts_per_day,
+        budget=chosen.budget,
         families=({"name": "motion"}, {"name": "texture"}),
         arrays={"motion.reading_error": np.array([4e-4]), "texture.reading_error": np.array([0.0])},
     )
@@ -86,14 +83,20 @@ def test_footage_too_short_for_the_budget_is_said_with_how_much_would_do():
     said = promise(threshold())
     assert said.startswith("On 10 min of normal footage, scored by densities that had not seen it, this threshold")
     assert "gives no alert." in said
-    assert "at most 144 false alerts a day; for 1 false alert a day the threshold is extrapolated" in said
-    assert said.endswith("About 24 h of footage would confirm it.")
+    assert "fewer than 431 false alerts a day; for 1 false alert a day the threshold is extrapolated" in said
+    assert said.endswith("About 3 days would confirm it.")
 
 
 def test_footage_long_enough_for_the_budget_promises_what_was_seen():
     said = promise(threshold(footage_s=5 * 86400.0, held_out_alerts=4))
     assert said.endswith("this threshold gives 4 alerts.")
     assert "extrapolated" not in said
+
+
+def test_what_is_suspicious_is_told_with_its_time():
+    peaks = (Peak(segment=0, time_s=125.2, height=20.0), Peak(segment=2, time_s=3725.0, height=15.0))
+    said = promise(threshold(suspicious=peaks))
+    assert "left out of the threshold: at 2:05 of 1, 1:02:05 of 3 (" in said
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,7 +54,10 @@ def test_a_budget_is_kept_on_footage_that_nobody_saw(minutes, alerts_per_day):
     allowed = alerts_per_day * fresh_minutes / 1440
 
     counts = [
-        alerts(normal_scores(fresh_minutes, 1000 + seed), chosen(normal_scores(minutes, seed), alerts_per_day).value)
+        alerts(
+            normal_scores(fresh_minutes, 1000 + seed),
+            chosen(normal_scores(minutes, seed), alerts_per_day).budget.threshold,
+        )
         for seed in range(5)
     ]
 
@@ -66,7 +68,8 @@ def test_a_budget_is_kept_on_footage_that_nobody_saw(minutes, alerts_per_day):
 def test_a_large_budget_is_used():
     """The threshold that never alerts keeps every budget, and is of no use."""
     counts = [
-        alerts(normal_scores(240, 1000 + seed), chosen(normal_scores(60, seed), 480).value) for seed in range(3)
+        alerts(normal_scores(240, 1000 + seed), chosen(normal_scores(60, seed), 480).budget.threshold)
+        for seed in range(3)
     ]
 
     assert np.median(counts) > 0.2 * 480 * 240 / 1440
@@ -75,14 +78,16 @@ def test_a_large_budget_is_used():
 def test_a_larger_budget_never_raises_the_threshold():
     scores = normal_scores(20, 0)
 
-    thresholds = [chosen(scores, budget).value for budget in (0.1, 1, 10, 100, 1000)]
+    thresholds = [chosen(scores, budget).budget.threshold for budget in (0.1, 1, 10, 100, 1000)]
 
     assert thresholds == sorted(thresholds, reverse=True)
     assert thresholds[-1] < thresholds[0]
 
 
 def test_more_footage_of_the_same_kind_mostly_lowers_a_threshold_that_had_to_be_on_the_safe_side():
-    short, long = ([chosen(normal_scores(minutes, seed), 1.0).value for seed in range(7)] for minutes in (10, 160))
+    short, long = (
+        [chosen(normal_scores(minutes, seed), 1.0).budget.threshold for seed in range(7)] for minutes in (10, 160)
+    )
 
     assert np.median(long) < 0.9 * np.median(short)
 
@@ -109,17 +114,17 @@ def test_normal_footage_never_alarms_more_than_its_budget(name, seconds, alerts_
 
     threshold = chosen(scores, alerts_per_day)
 
-    assert math.isfinite(threshold.value)
-    assert threshold.value > scores.min()
-    assert np.mean(scores > threshold.value) < 0.5
-    assert threshold.interval[0] <= threshold.value <= threshold.interval[1]
-    assert alerts(scores, threshold.value) <= alerts_per_day * seconds / DAY_S
+    assert math.isfinite(threshold.budget.threshold)
+    assert threshold.budget.threshold > scores.min()
+    assert np.mean(scores > threshold.budget.threshold) < 0.5
+    assert threshold.budget.low <= threshold.budget.threshold <= threshold.budget.high
+    assert alerts(scores, threshold.budget.threshold) <= alerts_per_day * seconds / DAY_S
 
 
 def test_footage_in_which_nothing_happens_gives_the_least_threshold():
     threshold = chosen(np.zeros(3000), 1.0)
 
-    assert threshold.value == 1.0
+    assert threshold.budget.threshold == 1.0
     assert threshold.held_out_alerts == 0
 
 
@@ -127,7 +132,7 @@ def test_scores_that_are_all_alike_stay_below_the_threshold_whatever_their_round
     """The threshold was once that score itself, so that the next rounding upwards was an alert."""
     threshold = chosen(np.full(3000, 7.0), 1.0)
 
-    assert 7.01 < threshold.value < 10.0
+    assert 7.01 < threshold.budget.threshold < 10.0
 
 
 def test_one_wild_stretch_does_not_decide_where_the_budget_allows_an_alert():
@@ -137,7 +142,7 @@ def test_one_wild_stretch_does_not_decide_where_the_budget_allows_an_alert():
 
     plain, with_wild = chosen(scores, 240), chosen(wild, 240)
 
-    assert plain.value <= with_wild.value < 2.5 * plain.value
+    assert plain.budget.threshold <= with_wild.budget.threshold < 2.5 * plain.budget.threshold
 
 
 def test_what_is_hardly_normal_is_told_and_does_not_make_the_monitor_blind():
@@ -150,7 +155,7 @@ def test_what_is_hardly_normal_is_told_and_does_not_make_the_monitor_blind():
     (peak,) = threshold.suspicious
     assert peak.time_s == pytest.approx(1005 / RATE_FPS, abs=2.0)
     assert peak.height > 30.0
-    assert threshold.value == pytest.approx(clean.value, rel=0.2)
+    assert threshold.budget.threshold == pytest.approx(clean.budget.threshold, rel=0.2)
     assert clean.suspicious == ()
 
 
@@ -162,12 +167,12 @@ def test_the_highest_of_normal_visits_is_no_suspicion(seed):
 def test_a_threshold_says_how_far_it_can_be_trusted():
     threshold = chosen(normal_scores(60, 0), 1.0)
 
-    assert threshold.alerts_per_day == 1.0
+    assert threshold.budget.alerts_per_day == 1.0
     assert threshold.footage_s == pytest.approx(3600.0)
     assert threshold.supported_per_day == pytest.approx(3.0 * 24.0, rel=0.01)  # the rule of three
     assert threshold.extrapolated
-    assert not replace(threshold, alerts_per_day=24.0).extrapolated
-    assert threshold.interval[0] < threshold.value <= threshold.interval[1]
+    assert not chosen(normal_scores(60, 0), 24.0).extrapolated
+    assert threshold.budget.low < threshold.budget.threshold <= threshold.budget.high
 
 
 def test_other_budgets_are_told_as_if_they_had_been_asked_for():
@@ -177,8 +182,8 @@ def test_other_budgets_are_told_as_if_they_had_been_asked_for():
     threshold = choose(blocks, POLICY, 1.0, 1800.0, others=(1.0, 480.0))
 
     same, many = threshold.others
-    assert (same.alerts_per_day, same.threshold, same.interval) == (1.0, threshold.value, threshold.interval)
-    assert many.threshold == chosen(scores, 480.0).value < threshold.value
+    assert same == threshold.budget
+    assert many.threshold == chosen(scores, 480.0).budget.threshold < threshold.budget.threshold
 
 
 def test_the_alerts_told_are_those_of_the_held_out_footage():
@@ -187,14 +192,16 @@ def test_the_alerts_told_are_those_of_the_held_out_footage():
     threshold = chosen(scores, 240)
 
     assert 0 < threshold.held_out_alerts <= 10
-    assert threshold.held_out_alerts == pytest.approx(alerts(scores, threshold.value), abs=2)  # blocks cut episodes
+    assert threshold.held_out_alerts == pytest.approx(
+        alerts(scores, threshold.budget.threshold), abs=2
+    )  # blocks cut episodes
 
 
 def test_shorter_footage_has_a_wider_interval():
     short, long = chosen(normal_scores(10, 1), 24), chosen(normal_scores(90, 1), 24)
 
     def width(threshold):
-        return (threshold.interval[1] - threshold.interval[0]) / threshold.value
+        return (threshold.budget.high - threshold.budget.low) / threshold.budget.threshold
 
     assert width(short) > width(long)
 
@@ -204,4 +211,4 @@ def test_the_threshold_is_for_scores_as_the_policy_smooths_them():
     slow = PolicySettings(smoothing_s=3.0)
     scores = normal_scores(60, 1)
 
-    assert chosen(scores, 24, slow).value < 0.8 * chosen(scores, 24).value
+    assert chosen(scores, 24, slow).budget.threshold < 0.8 * chosen(scores, 24).budget.threshold

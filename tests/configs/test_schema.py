@@ -3,12 +3,22 @@ import math
 import re
 import traceback
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from pydantic import BaseModel
 
-from configs.schema import CameraSettings, Config, ConfigError, expand_environment, load, validate
+from configs.schema import (
+    CameraSettings,
+    ClipNetworkName,
+    Config,
+    ConfigError,
+    expand_environment,
+    load,
+    validate,
+)
+from detector.features.clip_weights import WIDTHS
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SECRET = "s3cret"
@@ -51,7 +61,7 @@ def leaves(model):
 
 def leaves_of_yaml(raw):
     for name, value in raw.items():
-        yield from (f"{name}.{leaf}" for leaf in value) if isinstance(value, dict) else [name]
+        yield from (f"{name}.{leaf}" for leaf in leaves_of_yaml(value)) if isinstance(value, dict) else [name]
 
 
 # What comes with the product.
@@ -68,7 +78,7 @@ def test_default_yaml_names_every_option():
 
 def test_default_yaml_explains_every_option_in_its_line():
     options = [line for line in (CONFIGS / "default.yaml").read_text().splitlines() if re.match(r"\s*\w+:", line)]
-    assert len(options) == len(list(leaves(Config))) + 7  # and the lines that open the sections
+    assert len(options) == len(list(leaves(Config))) + 8  # and the lines that open the sections
     assert [line for line in options if not re.search(r" # \S.{5}", line)] == []
 
 
@@ -118,10 +128,25 @@ def test_a_cameras_mask_replaces_the_sites(site):
     assert own.analysis.rate_fps == none.analysis.rate_fps == 3.0
 
 
+CLIP = "{network: hiera_base_16x224, weights: hiera.pth}"
+
+
+def test_a_cameras_clip_keys_override_the_sites_one_by_one(site):
+    yard = "  - {name: yard, source: 1, analysis: {clip: {network: null}}}\n"
+    config = load(site(f"analysis: {{clip: {CLIP}}}\n{GATE}    analysis: {{clip: {{stride_s: 2}}}}\n{yard}"))
+    gate, yard = (camera.analysis.clip for camera in config.cameras)
+    assert (gate.network, gate.stride_s, yard.network) == ("hiera_base_16x224", 2.0, None)
+    assert gate.model_fields_set == {"network", "weights", "stride_s"}
+
+
 def test_a_section_whose_keys_are_all_commented_out_is_the_default(site):
     config = load(site("worker:\n  # device: cpu\nstore:\n" + GATE + "    policy:\n"))
     assert config.worker == Config().worker
     assert config.cameras[0].policy == Config().policy
+
+
+def test_there_are_the_clip_networks_that_the_detector_knows():
+    assert get_args(ClipNetworkName) == tuple(WIDTHS)
 
 
 # Text that looks like something else.
@@ -147,10 +172,14 @@ def test_the_command_line_may_give_a_webcams_number():
 def test_relative_paths_are_meant_from_the_files_folder(site, tmp_path, monkeypatch):
     monkeypatch.setenv("VIDEOS", "clips")
     config = load(
-        site("store: {folder: kept}\ncameras: [{name: gate, source: '${VIDEOS}/a.mp4', model: gate.mulde}]")
+        site(
+            f"store: {{folder: kept}}\nanalysis: {{clip: {CLIP}}}\n"
+            "cameras: [{name: gate, source: '${VIDEOS}/a.mp4', model: gate.mulde}]"
+        )
     )
     assert config.store.folder == tmp_path / "kept"
     assert config.cameras[0].model == tmp_path / "gate.mulde"
+    assert config.analysis.clip.weights == config.cameras[0].analysis.clip.weights == tmp_path / "hiera.pth"
     assert config.cameras[0].source == str(tmp_path / "clips" / "a.mp4")
 
 
@@ -191,6 +220,11 @@ def test_a_tilde_is_the_home_folder(site, monkeypatch):
         ("connection: {transport: 5}", "1: connection.transport: must be 'tcp' or 'udp', not 5"),
         ("connection: {verify_tls: 1}", "1: connection.verify_tls: must be true or false, not 1"),
         ("store: {folder: 5}", "1: store.folder: must be a path, not 5"),
+        (
+            "analysis:\n  clip:\n    network: hiera_base_16x224",
+            "2: analysis.clip.weights: must be given with network: the file that fetch-clip-weights made",
+        ),
+        ("analysis: {clip: {stride_s: 0}}", "1: analysis.clip.stride_s: must be at least 0.1, not 0"),
         (
             "store: {folder: ~nobody-here/x}",
             "1: store.folder: must name a folder that exists: ~nobody-here is nobody's",
@@ -234,6 +268,7 @@ def test_a_wrong_value_is_told_with_its_line_its_bound_and_what_was_given(proble
         ("polcy: {}", "1: polcy: unknown key, did you mean policy?"),
         ("policy:\n  hold: 3", "2: policy.hold: unknown key, did you mean hold_s?"),
         ("hold_s: 3", "1: hold_s: unknown key, did you mean policy.hold_s?"),
+        ("analysis: {stride_s: 1}", "1: analysis.stride_s: unknown key, did you mean clip.stride_s?"),
         (GATE + "    rate_fps: 3", "4: cameras.0.rate_fps: unknown key, did you mean analysis.rate_fps?"),
         (GATE + "    treshold: 3", "4: cameras.0.treshold: unknown key, did you mean threshold?"),
         ("store: {zzz: 3}", "1: store.zzz: unknown key; known here: folder"),

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from detector.bundle import Bundle, BundleError, Preparation, Provenance, check_settings, read, write
+from detector.bundle import (
+    Budget,
+    Bundle,
+    BundleError,
+    ClipPreparation,
+    Preparation,
+    Provenance,
+    check_settings,
+    read,
+    write,
+)
 
 MODEL = Bundle(
     preparation=Preparation(
@@ -27,9 +37,8 @@ MODEL = Bundle(
         footage_s=600.2,
         seed=3,
     ),
-    threshold=4.25,
-    threshold_interval=(3.5, 5.0),
-    alerts_per_day=0.5,
+    budget=Budget(alerts_per_day=0.5, threshold=4.25, low=3.5, high=5.0),
+    others=(Budget(alerts_per_day=24.0, threshold=3.0, low=2.5, high=3.5),),
     families=({"name": "motion", "components": 0, "training": {"units": [8, 8]}},),
     arrays={
         "scene.background": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -66,6 +75,15 @@ def test_what_is_written_is_read(path):
     for name, array in MODEL.arrays.items():
         assert restored.arrays[name].dtype == array.dtype
         assert np.array_equal(restored.arrays[name], array)
+
+
+def test_the_clip_network_is_read_as_written(path):
+    clip = ClipPreparation(network="hiera_base_16x224", weights_sha256="ab" * 32, stride_s=0.5)
+    preparation = replace(MODEL.preparation, clip=clip)
+
+    write(replace(MODEL, preparation=preparation), path)
+
+    assert read(path).preparation == preparation
 
 
 def test_the_same_model_is_the_same_file(path, tmp_path):
@@ -121,7 +139,7 @@ def test_arrays_of_another_program_are_refused(path, header):
 def test_a_file_of_another_format_is_refused_with_both_numbers(path):
     header = {**own_header(path), "format": 1}
 
-    with pytest.raises(BundleError, match=r"has format 1, this program reads 2: .*change the program's version"):
+    with pytest.raises(BundleError, match=r"has format 1, this program reads 3: .*change the program's version"):
         read(with_header(path, {"mulde-stream": json.dumps(header)}))
 
 
@@ -130,10 +148,11 @@ def test_a_file_of_another_format_is_refused_with_both_numbers(path):
     [
         lambda header: "{",
         lambda header: "[]",
-        lambda header: json.dumps({key: value for key, value in header.items() if key != "threshold"}),
-        lambda header: json.dumps(header | {"threshold": "high"}),
+        lambda header: json.dumps({key: value for key, value in header.items() if key != "budget"}),
+        lambda header: json.dumps(header | {"budget": "high"}),
         lambda header: json.dumps(header | {"preparation": header["preparation"] | {"colour": "red"}}),
-        lambda header: json.dumps(header | {"threshold_interval": [1.0]}),
+        lambda header: json.dumps(header | {"budget": [1.0]}),
+        lambda header: json.dumps(header | {"preparation": header["preparation"] | {"clip": {"stride_s": 1.0}}}),
     ],
 )
 def test_a_damaged_header_is_refused(path, damage):
@@ -173,7 +192,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file(path):
     old = path.read_bytes()
 
     with files_no_longer_than(len(old) // 2), pytest.raises(BundleError, match="cannot be written"):
-        write(replace(MODEL, threshold=9.0), path)
+        write(replace(MODEL, budget=replace(MODEL.budget, threshold=9.0)), path)
 
     assert path.read_bytes() == old
     assert [item.name for item in path.parent.iterdir()] == [path.name]
@@ -200,7 +219,8 @@ def test_reading_needs_no_torch(path):
     program = (
         "import sys, pathlib, detector.bundle as bundle; "
         f"model = bundle.read(pathlib.Path({str(path)!r})); "
-        "print(model.threshold, [name for name in ('torch', 'onnxruntime', 'sklearn', 'cv2') if name in sys.modules])"
+        "heavy = ('torch', 'onnxruntime', 'sklearn', 'cv2'); "
+        "print(model.budget.threshold, [name for name in heavy if name in sys.modules])"
     )
 
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.bundle import Bundle, BundleError, Preparation, Provenance, read, write
+from detector.bundle import Budget, Bundle, BundleError, Preparation, Provenance, read, write
 from detector.detector import Detector, Features, Sample, Sighting, contents, features, from_bundle
 from detector.family import FAMILIES, Family
 from detector.features.background import Scene
@@ -175,9 +175,7 @@ def bundle(families):
             footage_s=60.0,
             seed=0,
         ),
-        threshold=4.0,
-        threshold_interval=(3.0, 5.0),
-        alerts_per_day=1.0,
+        budget=Budget(alerts_per_day=1.0, threshold=4.0, low=3.0, high=5.0),
         families=settings,
         arrays=arrays,
     )

@@ -115,3 +115,21 @@ def test_a_family_that_has_nothing_to_say_of_a_cell_leaves_it_to_the_others():
     verdict = fuse({"shape": Evidence(block, np.full(9, 2.0)), "motion": Evidence(part, np.full(3, 3.0))}, GRID)
 
     assert verdict.families == pytest.approx({"shape": 2.0, "motion": 1.0})
+
+
+def test_what_speaks_of_the_whole_picture_is_added_and_leaves_the_place_alone():
+    evidence = {"shape": Evidence(cells_at(range(3, 6), range(10, 13)), np.full(9, 2.0))}
+
+    without, verdict = fuse(evidence, GRID), fuse(evidence, GRID, {"clip": 1.5})
+
+    assert verdict.score == pytest.approx(without.score + 1.5)
+    assert verdict.families == {**without.families, "clip": 1.5}
+    assert verdict.region == without.region
+    assert np.array_equal(verdict.heat, without.heat)
+
+
+def test_a_whole_picture_alone_scores_and_has_no_place():
+    verdict = fuse({}, GRID, {"clip": 2.5})
+
+    assert (verdict.score, verdict.region, verdict.families) == (2.5, None, {"clip": 2.5})
+    assert not verdict.heat.any()

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from configs.schema import CameraSettings, Config, ConfigError, StoreSettings, load, validate
-from detector.bundle import BundleError
+from detector import bundle
+from detector.bundle import BundleError, ClipPreparation
 from stream import site
 from stream.source import SourceError
 from stream.store import StoreError
@@ -64,6 +67,54 @@ def test_settings_of_the_calibration_itself_are_no_contradiction(street):
     assert made.analysis.model_fields_set == {"rate_fps", "long_side_px"}
     fitting = CameraSettings(name="gate", source=street.normal, model=street.model, analysis=made.analysis)
     assert site._model(fitting).preparation.rate_fps == 3.0
+
+
+def with_clips(tmp_path, street):
+    """The street's model as if it had been calibrated with clips, and with a mask."""
+    made = bundle.read(street.model)
+    clip = ClipPreparation(network="hiera_base_16x224", weights_sha256="ab" * 32, stride_s=0.5)
+    mask = (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0)),)
+    model = tmp_path / "clips.mulde"
+    bundle.write(replace(made, preparation=replace(made.preparation, clip=clip, mask=mask)), model)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("analysis", "why"),
+    [
+        ({}, "analysis.clip.network null, calibrated with hiera_base_16x224: name that one, or calibrate again"),
+        (
+            {"clip": {"network": "hiera_large_16x224", "weights": "a.pth"}},
+            "analysis.clip.network hiera_large_16x224, calibrated with hiera_base_16x224",
+        ),
+        (
+            {"clip": {"network": "hiera_base_16x224", "weights": "a.pth", "stride_s": 2.0}},
+            "analysis.clip.stride_s 2, calibrated with 0.5: calibrate again",
+        ),
+        (
+            {"clip": {"network": "hiera_base_16x224", "weights": "a.pth"}, "mask": []},
+            "mask (), calibrated with (((0.0",
+        ),
+    ],
+)
+def test_other_clips_than_the_model_s_are_refused(tmp_path, street, analysis, why):
+    model = with_clips(tmp_path, street)
+
+    said = refused(tmp_path, camera(street, model=model, analysis=analysis))
+
+    assert f"{model}, camera gate: the model does not fit the settings: {why}" in said
+
+
+def test_clips_that_the_model_does_not_know_are_refused(tmp_path, street):
+    clip = {"network": "hiera_base_16x224", "weights": "a.pth"}
+    said = refused(tmp_path, camera(street, analysis={"clip": clip}))
+    assert "analysis.clip.network hiera_base_16x224, calibrated with null" in said
+
+
+def test_clips_as_calibrated_are_no_contradiction(tmp_path, street):
+    clip = {"network": "hiera_base_16x224", "weights": tmp_path / "a.pth"}
+    (fitting,) = config(tmp_path, camera(street, model=with_clips(tmp_path, street), analysis={"clip": clip})).cameras
+    assert site._model(fitting).preparation.clip.stride_s == 0.5
 
 
 def test_a_model_that_is_not_there_or_cut_off_is_refused(tmp_path, street):

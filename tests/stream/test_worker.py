@@ -3,11 +3,20 @@ import os
 import signal
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
 from configs.schema import WorkerSettings
 from detector import bundle
+from detector.bundle import ClipPreparation
+from detector.detector import contents
+from detector.family import CLIP, Family
+from detector.features import clip
+from detector.features.background import Scene
+from detector.features.clip_weights import WIDTHS, ClipError, fingerprint
 from stream import child
 from stream.bus import Broker, Endpoints, ScoreReceiver, Subscriber
 from stream.messages import Health, Score
@@ -60,13 +69,20 @@ class Worker:
 
 @contextmanager
 def worker(folder, settings=SETTINGS, **cameras):
-    """A worker for cameras given as name=(model, threshold, mask)."""
+    """A worker for cameras given as name=(model, threshold, mask) or with weights of the clip network beside."""
     endpoints = Endpoints.in_folder(folder / "bus")
     log_file = folder / "worker.log"
     rings = {name: Ring.create(40, SIZE[1], SIZE[0]) for name in cameras}
     made = tuple(
-        WorkerCamera(name=name, ring=rings[name].spec, model=model, threshold=threshold, mask=mask)
-        for name, (model, threshold, mask) in cameras.items()
+        WorkerCamera(
+            name=name,
+            ring=rings[name].spec,
+            model=model,
+            threshold=threshold,
+            mask=mask,
+            clip_weights=weights[0] if weights else None,
+        )
+        for name, (model, threshold, mask, *weights) in cameras.items()
     )
     spec = WorkerSpec(endpoints=endpoints, settings=settings, cameras=made)
     context = multiprocessing.get_context("spawn")
@@ -99,7 +115,7 @@ class Run:
     """What a worker with three cameras sent about the same pictures."""
 
     def __init__(self, folder, street):
-        self.threshold = bundle.read(street.model).threshold
+        self.threshold = bundle.read(street.model).budget.threshold
         self.pictures = pictures(street.van)
         model = street.model
         plain, low, masked = (model, None, None), (model, LOW_THRESHOLD, None), (model, None, LEFT_HALF)
@@ -257,6 +273,87 @@ def test_a_model_that_cannot_be_used_is_one_line_and_a_failure(tmp_path, street,
         assert str(model) in text
         assert "\n" not in text
         assert made.process.exitcode == 1
+        assert "Traceback" not in (made.log_file.read_text() if made.log_file.exists() else "")
+
+
+CLIP_NETWORK = "hiera_base_16x224"
+
+
+@pytest.fixture(scope="module")
+def hiera_weights(tmp_path_factory):
+    """Random ones."""
+    try:
+        hiera = clip._package()
+    except ClipError as error:
+        pytest.skip(str(error))
+    path = tmp_path_factory.mktemp("weights") / f"{CLIP_NETWORK}.pth"
+    torch.manual_seed(0)
+    torch.save({"model_state": getattr(hiera, CLIP_NETWORK)().state_dict()}, path)
+    return path
+
+
+def with_clips(folder, street, weights_sha256):
+    """The street's model as if it had been calibrated with clips, of which nothing real is normal."""
+    made = bundle.read(street.model)
+    quick = replace(CLIP, training=replace(CLIP.training, units=(16, 16), steps=20))
+    vectors = np.random.default_rng(0).normal(size=(400, WIDTHS[CLIP_NETWORK])).astype(np.float32)
+    family = Family.learn(quick, vectors, seed=0)
+    family = family.with_rarity(family.levels(vectors), share=1.0)
+    scene = Scene(made.arrays["scene.background"], made.arrays["scene.spread"])
+    settings, arrays = contents([family], scene)
+    prepared = ClipPreparation(network=CLIP_NETWORK, weights_sha256=weights_sha256, stride_s=1.0)
+    model = folder / "clips.mulde"
+    bundle.write(
+        replace(
+            made,
+            preparation=replace(made.preparation, clip=prepared),
+            families=(*made.families, *settings),
+            arrays={**made.arrays, **arrays},
+        ),
+        model,
+    )
+    return model
+
+
+def test_cameras_share_the_clip_network_and_have_its_family_in_their_scores(tmp_path, street, hiera_weights):
+    model = with_clips(tmp_path, street, fingerprint(hiera_weights))
+    clips = (model, None, None, hiera_weights)
+    with worker(tmp_path, a=clips, b=clips, plain=(street.model, None, None)) as made:
+        assert made.next_word() == (child.READY, "")
+        received = []
+        for picture in pictures(street.van)[:9]:
+            made.write(picture)
+            received += made.receive(3)
+        assert made.stop()[0] == 0
+    for camera in ("a", "b"):
+        parts = [score.families.get("clip") for score, _ in received if score.camera == camera]
+        assert parts[:6] == [None] * 6  # two seconds at 3 pictures/s
+        assert parts[6] > 0.0
+        assert parts[6:] == [parts[6]] * 3
+    assert all("clip" not in score.families for score, _ in received if score.camera == "plain")
+
+
+def test_other_weights_than_the_calibration_s_are_one_line_and_a_failure(tmp_path, street, hiera_weights):
+    model = with_clips(tmp_path, street, "ab" * 32)
+    with worker(tmp_path, gate=(model, None, None, hiera_weights)) as made:
+        word, text = made.next_word()
+    assert word == child.ERROR
+    assert f"{model}: the clip network's weights have the SHA-256 {fingerprint(hiera_weights)}" in text
+    assert f"it was calibrated with {'ab' * 32}" in text
+
+
+@pytest.mark.parametrize(
+    ("weights", "why"),
+    [("none.pth", "none.pth: no such weights: fetch them first"), (None, "needs the clip network hiera_base_16x224")],
+)
+def test_a_clip_network_that_cannot_be_had_is_one_line_and_a_failure(tmp_path, street, weights, why):
+    model = with_clips(tmp_path, street, "ab" * 32)
+    with worker(tmp_path, gate=(model, None, None, weights and tmp_path / weights)) as made:
+        word, text = made.next_word()
+        made.process.join(10)
+        assert (word, made.process.exitcode) == (child.ERROR, 1)
+        assert why in text
+        assert "\n" not in text
         assert "Traceback" not in (made.log_file.read_text() if made.log_file.exists() else "")
 
 

@@ -124,3 +124,27 @@ def test_a_clip_shows_the_whole_picture_and_is_the_callers():
     assert first[:, -1, -1].tolist() == [[10, 20, 30]] * PICTURES
     first[:] = 255
     assert second.max() == 30
+
+
+def test_ignored_areas_are_gray_in_every_clip():
+    left = (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),)
+    memory = ClipMemory(10.0, stride_s=0.1, ignored=left)
+    generator = np.random.default_rng(0)
+
+    ((_, clip),) = [
+        (time_s, clip)
+        for time_s in steady(10.0, 2.1)
+        if (clip := memory.step(generator.integers(0, 256, (90, 160, 3)).astype(np.uint8), time_s)) is not None
+    ]
+
+    assert np.ptp(clip[:, :, : SIDE_PX // 2]) == 0
+    assert np.ptp(clip[:, :, SIDE_PX // 2 + 1 :]) > 200
+
+
+def test_the_latest_clip_is_known_until_a_gap():
+    memory = ClipMemory(10.0, stride_s=0.5)
+    assert memory.latest_s == -np.inf
+    clips(memory, steady(10.0, 2.4))
+    assert memory.latest_s == 2.0
+    memory.step(picture(4.0), 4.0)
+    assert memory.latest_s == -np.inf
