@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from detector.fusion import Evidence, fuse
 
 MOST_TRAINING_VECTORS = 40_000
 """Per family, drawn evenly from all of the footage."""
+
+_STRETCHES_PER_FOLD = 4
+_LONG_STRETCH = 4  # blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +70,15 @@ def learn(
     """Teach all families on blocks of normal footage, that of clips where there are some.
 
     Args:
-        blocks: In the order of time, at least as many as folds. Block i is held out in fold i mod `folds`.
+        blocks: In the order of time, at least as many as folds. Each is held out once.
         steps: Of the optimiser, for each density.
         on_progress: Called with the share that is done, 0 to 1.
         on_taught: Called with every density: of each family those of the folds in turn, then the one taught on all.
     """
     families = []
-    known = [*blocks, *_pauses(blocks, grid, folds, seed)]
+    pauses = _pauses(blocks, grid, folds, seed)
+    known = [*blocks, *pauses]
+    fold_of = [*fold_of_blocks(len(blocks), folds), *range(len(pauses))]
     decades: list[dict[str, npt.NDArray[np.float64]]] = [{} for _ in known]
     clip_width = clips.width(blocks)
     widths = WIDTHS if clip_width is None else {**WIDTHS, CLIP.name: clip_width}
@@ -85,10 +91,11 @@ def learn(
         levels: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(known)
         for fold in range(folds):
             on_progress((number * (folds + 1) + fold) / rounds)
-            others = [block for index, block in enumerate(known) if index % folds != fold]
-            held_out = known[fold::folds]
-            family = _teach(settings, others, width, seed, device, on_taught, held_out=held_out, share=share)
-            for index in range(fold, len(known), folds):
+            held_out = [index for index, own in enumerate(fold_of) if own == fold]
+            others = [known[index] for index in _taught_in(fold, fold_of, known)]
+            held_out_blocks = [known[index] for index in held_out]
+            family = _teach(settings, others, width, seed, device, on_taught, held_out=held_out_blocks, share=share)
+            for index in held_out:
                 levels[index] = family.levels(stacked(known[index].seen, settings.name, width))
         on_progress((number * (folds + 1) + folds) / rounds)
         family = _teach(settings, known, width, seed, device, on_taught, share=share)
@@ -102,6 +109,29 @@ def learn(
         for block, of_block in zip(blocks, decades, strict=False)  # without those that were made up
     ]
     return Learned(families=tuple(families), held_out=tuple(scored))
+
+
+def fold_of_blocks(count: int, folds: int) -> list[int]:
+    """In which fold each of so many blocks is held out: stretches of time in turn, some of them in each fold."""
+    stretch = max(1, count // (folds * _STRETCHES_PER_FOLD))
+    return [index // stretch % folds for index in range(count)]
+
+
+def _taught_in(fold: int, fold_of: Sequence[int], blocks: Sequence[Block]) -> list[int]:
+    """Blocks that a fold's densities learn from.
+
+    Where stretches are long enough, those next to what is held out are left out as well: what stands on the border
+    would be in both.
+    """
+    long = any(len(list(same)) >= _LONG_STRETCH for _, same in groupby(fold_of))
+
+    def borders(index: int) -> bool:
+        return any(
+            0 <= other < len(blocks) and fold_of[other] == fold and blocks[other].segment == blocks[index].segment
+            for other in (index - 1, index + 1)
+        )
+
+    return [index for index, own in enumerate(fold_of) if own != fold and not (long and borders(index))]
 
 
 def stacked(seen: Sequence[Features], name: str, width: int) -> Vectors:

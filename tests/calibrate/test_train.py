@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from calibrate.blocks import Block
-from calibrate.train import learn
+from calibrate.train import fold_of_blocks, learn
 from detector.detector import WIDTHS, Detector, Features, Sample
 from detector.family import FAMILIES
 from detector.features.grid import Grid
@@ -154,3 +154,30 @@ def test_every_density_is_handed_out_with_the_blocks_it_has_not_seen(blocks):
             block.vectors for block in expected
         )
     assert [one.family.net for one in taught[2::3]] == [family.net for family in learned.families]
+
+
+def test_folds_hold_out_stretches_of_time_in_turn():
+    assert fold_of_blocks(5, 2) == [0, 1, 0, 1, 0]
+    assert fold_of_blocks(24, 3) == [0, 0, 1, 1, 2, 2] * 4
+    assert fold_of_blocks(60, 3) == ([0] * 5 + [1] * 5 + [2] * 5) * 4
+
+
+def test_what_borders_on_a_long_stretch_is_not_learned_while_that_is_held_out():
+    footage = [block(seed, pictures=4, cells=3) for seed in range(32)]
+    for one in footage[16:]:
+        one.segment = 1  # another recording: no border
+    taught = []
+
+    learn(footage, GRID, folds=2, steps=1, seed=0, device="cpu", on_progress=lambda _: None, on_taught=taught.append)
+
+    first = taught[0]
+    assert [id(one) for one in first.held_out[:-1]] == [
+        id(footage[at]) for at in (*range(4), *range(8, 12), *range(16, 20), *range(24, 28))
+    ]
+    of_texture = next(one for one in taught if one.family.settings.name == "texture")
+    learned = {tuple(vector) for vector in of_texture.learned_from.round(3).tolist()}
+    shown = [
+        tuple(footage[at].seen[0].samples["texture"].vectors[0].astype(np.float32).round(3).tolist()) in learned
+        for at in range(32)
+    ]
+    assert [at for at in range(32) if shown[at]] == [5, 6, 13, 14, 15, 21, 22, 29, 30, 31]
