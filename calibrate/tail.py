@@ -14,14 +14,15 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2
+from scipy.stats import t as student
 
 Array = npt.NDArray[np.float64]
 
-_SHAPE_DEVIATION = 0.15  # of the prior of ξ about 0
+_SHAPE_DEVIATION = 0.2  # of the prior of ξ about 0
 _SHAPES = np.linspace(-0.5, 0.5, 21)
 _RATES = np.exp(np.linspace(-2.4, 2.4, 9))  # in Poisson deviations, made relative below
 _HEIGHTS = np.geomspace(0.01, 300.0, 300)  # in mean excesses
+_PARAMETERS = 3  # rate, scale and shape; Student's quantiles stand in for normal ones where peaks are few
 _LEAST_SCALE = 0.02  # of the level; peaks all of one height do not mean that none can be higher
 
 
@@ -59,7 +60,8 @@ class Tail:
             return self.level, self.level, self.level
         profile = self._profile(per_s)
         best = int(np.argmax(profile))
-        inside = np.flatnonzero(profile >= profile[best] - 0.5 * float(chi2.ppf(confidence, 1)))
+        drop = 0.5 * float(student.ppf(0.5 + 0.5 * confidence, max(1, len(self.excess) - _PARAMETERS))) ** 2
+        inside = np.flatnonzero(profile >= profile[best] - drop)
         low, high = (self.level + self.mean * float(_HEIGHTS[at]) for at in (inside[0], inside[-1]))
         return self.level + self.mean * float(_HEIGHTS[best]), low, high
 

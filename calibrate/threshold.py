@@ -26,7 +26,7 @@ NEEDED_ALERTS = -math.log(0.05)
 """None where so many are expected has a chance of 5 % (the rule of three)."""
 
 _SHARES = 1.0 - np.geomspace(0.7, 2e-4, 40)  # of frames, below the levels that are tried
-_ENOUGH_PEAKS = 40
+_ENOUGH_PEAKS = 15
 _MOST_PEAKS = 150
 _LEAST_THRESHOLD = 1.0
 """Decades; below it an alert would be about something as common as one cell in ten."""
@@ -91,7 +91,7 @@ def choose(
 
 def _for_budget(footage: Sequence[Run], footage_s: float, alerts_per_day: float) -> Budget:
     allowed = alerts_per_day * footage_s / DAY_S
-    tail = _tail(footage, footage_s, fewest=max(_ENOUGH_PEAKS, math.ceil(1.5 * allowed)))
+    tail = _tail(footage, footage_s, fewest=max(_ENOUGH_PEAKS, math.ceil(3.0 * allowed)))
     highest = max(float(run.entry.max()) for run in footage)
     if tail is None:
         value = low = high = highest + _LEAST_MARGIN
