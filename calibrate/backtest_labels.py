@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from calibrate.backtest_outcome import Span
-from calibrate.labels import Dataset, LabelledCamera, LabelledVideo, LabelsError, _entries, _flags, fitted, ranges
+from calibrate.labels import Dataset, LabelledCamera, LabelledVideo, LabelsError, entries_of, fitted, flags_of, ranges
 from configs.schema import ConnectionSettings
 
 
@@ -19,13 +19,13 @@ def spans(labels: Path, sources: Mapping[str, str], connection: ConnectionSettin
         LabelsError: A video has no labels, or more or fewer frames than labels.
         SourceError: One cannot be opened.
     """
-    entries, fps, _ = _entries(labels)
+    entries, fps, _ = entries_of(labels)
     videos = []
     for name, source in sources.items():
         key = Path(source).name
         if key not in entries:
             raise LabelsError(f"{labels}: has no labels for {name}: add {key}, or take the video away")
-        flags = _flags(entries[key], f"{labels}: {key}")
+        flags = flags_of(entries[key], f"{labels}: {key}")
         videos.append(LabelledVideo(name=name, source=source, fps=fps, anomalous=flags))
     camera = LabelledCamera(name="", train=(), test=tuple(videos))
     dataset = fitted(Dataset(name="", cameras=(camera,)), connection)

@@ -78,7 +78,7 @@ def from_json(labels: Path, train: Path, test: Path, masks: Path | None = None) 
     Raises:
         LabelsError: A file is missing, or labels are none.
     """
-    entries, fps, width = _entries(labels)
+    entries, fps, width = entries_of(labels)
     strangers = {file.name for file in _folder(test).iterdir() if file.suffix.lower() in VIDEO_SUFFIXES} - set(
         entries
     )
@@ -88,7 +88,7 @@ def from_json(labels: Path, train: Path, test: Path, masks: Path | None = None) 
     for name, entry in sorted(entries.items()):
         if not (test / name).is_file():
             raise LabelsError(f"{test / name}: is missing: {labels} has labels for it")
-        flags = _flags(entry, f"{labels}: {name}")
+        flags = flags_of(entry, f"{labels}: {name}")
         packed = None if masks is None else _packed(masks, Path(name).stem, width, len(flags))
         videos.append(
             LabelledVideo(name=Path(name).stem, source=str(test / name), fps=fps, anomalous=flags, masks=packed)
@@ -157,7 +157,7 @@ def from_ranges(frames: int, stretches: Sequence[tuple[int, int]], where: str) -
     return flags
 
 
-def _entries(labels: Path) -> tuple[dict[str, Any], float, int | None]:
+def entries_of(labels: Path) -> tuple[dict[str, Any], float, int | None]:
     """The test videos' entries, the frame rate (0 = unknown) and the width."""
     try:
         content = json.loads(labels.read_text(encoding="utf-8"))
@@ -178,7 +178,8 @@ def _entries(labels: Path) -> tuple[dict[str, Any], float, int | None]:
     return entries, float(fps), width
 
 
-def _flags(entry: Any, where: str) -> Flags:
+def flags_of(entry: Any, where: str) -> Flags:
+    """Which frames of an entry are anomalous, (frames,)."""
     frames = entry.get("frames") if isinstance(entry, dict) else None
     if not _is_count(frames):
         raise LabelsError(f"{where}: frames: must be the number of frames, not {frames!r}")
