@@ -53,11 +53,13 @@ def _errors_in_one_line(interrupted: int = 130) -> Iterator[None]:
 def _mendable() -> tuple[type[Exception], ...]:
     """Errors whose message is a line for the user. Asked for only when something was raised: it takes imports."""
     from calibrate.footage import FootageError
+    from calibrate.labels import LabelsError
     from calibrate.toy_settings import ToyError
     from configs.schema import ConfigError
     from detector.bundle import BundleError
     from detector.features.clip_weights import ClipError
     from stream.bus import BusError
+    from stream.evidence import EvidenceError
     from stream.logs import LogError
     from stream.ring import RingError
     from stream.source_error import SourceError
@@ -68,7 +70,9 @@ def _mendable() -> tuple[type[Exception], ...]:
         BusError,
         ClipError,
         ConfigError,
+        EvidenceError,
         FootageError,
+        LabelsError,
         LogError,
         RingError,
         SourceError,

@@ -50,7 +50,6 @@ def backtest(
     device: DeviceOption = None,
 ) -> None:
     """Watch recorded videos as live, but as fast as it goes, and say what alerts there would have been."""
-    from calibrate.labels import LabelsError
     from detector import bundle
 
     if threshold is not None and alerts_per_day is not None:
@@ -76,8 +75,6 @@ def backtest(
         text = backtest_report.as_json(found)
         if out is not None:
             (out / _EPISODES).write_text(text, encoding="utf-8")
-    except LabelsError as error:
-        fail(str(error))
     except OSError as error:
         fail(f"{error.filename or out}: cannot be written: {error.strerror}")
     if as_json:
@@ -173,7 +170,9 @@ def _run(
 ) -> "Backtest":
     from calibrate.backtest import watch
     from calibrate.backtest_outcome import Level, budgets, outcome
-    from calibrate.backtest_report import Backtest, write_picture
+    from calibrate.backtest_report import Backtest
+    from calibrate.report import clock
+    from stream.evidence import snapshot
 
     started_s = time.monotonic()
     pictures: list[str] = []
@@ -182,7 +181,15 @@ def _run(
         if out is not None:
             plain = re.sub(r"[^\w.-]+", "_", alert.video)
             path = out / f"{len(pictures) + 1:03}-{plain}.jpg"
-            write_picture(image, alert.region, path)
+            snapshot(
+                image,
+                region=alert.region,
+                score=alert.score,
+                threshold=alert.threshold,
+                camera=alert.video,
+                moment=clock(alert.peaked_s),
+                path=path,
+            )
             pictures.append(str(path))
 
     videos = []

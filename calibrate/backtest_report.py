@@ -3,22 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-import cv2
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.backtest import Alert, Image, Video
+from calibrate.backtest import Alert, Video
 from calibrate.backtest_outcome import Level, Outcome, Rate, Span, normal_s
 from calibrate.report import budget, clock, duration
-from detector.fusion import Region
-from stream.evidence import outline_px
-
-_QUALITY = 90
-_OUTLINE = (((0, 0, 0), 5), ((0, 255, 255), 2))  # BGR and width, px: black around yellow shows on any picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,22 +82,6 @@ def table(made: Backtest) -> RenderableType:
         parts += [Text(), _ranges(outcome)]
     parts += [Text(), _what_if(made)]
     return Group(*parts)
-
-
-def write_picture(image: Image, region: Region | None, path: Path) -> None:
-    """The picture as a JPEG with the region outlined.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    picture = image.copy()
-    if region is not None:
-        x0, y0, x1, y1 = outline_px(region, picture.shape[1], picture.shape[0])
-        for colour, width_px in _OUTLINE:
-            cv2.rectangle(picture, (x0, y0), (x1, y1), colour, width_px)
-    written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    assert written, "OpenCV writes any picture of 8 bits as a JPEG"
-    path.write_bytes(data.tobytes())
 
 
 def _rates(outcome: Outcome) -> dict[str, Any]:

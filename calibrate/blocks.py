@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 
 from calibrate.footage import Shot
@@ -18,6 +19,20 @@ BLOCK_S = 10.0
 _BATCH = 8
 _CLIP_TOLERANCE_S = 0.1  # a clip comes up to half a picture early
 _FINGERPRINT_STEP = 8  # pixels
+_THUMBNAIL_PX = 240  # long side
+_THUMBNAIL_QUALITY = 80
+_THUMBNAIL_EVERY_S = 1.0
+_THUMBNAIL_TOLERANCE_S = 0.05
+_MOST_THUMBNAIL_BYTES = 64_000_000  # some three hours in which there is always something to see
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small picture of the footage."""
+
+    segment: int
+    time_s: float
+    jpeg: bytes = field(repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +43,8 @@ class Block:
     times_s: list[float] = field(default_factory=list)
     seen: list[Features] = field(default_factory=list)
     """Vectors in half precision: there are many."""
+    thumbnails: list[Thumbnail] = field(default_factory=list)
+    """About one a second while there is something to see."""
 
     @property
     def vectors(self) -> int:
@@ -49,6 +66,7 @@ class Footage:
     """All, kept or not."""
     _keep_every: int = 1
     _begun: int = 0
+    _thumbnail_every_s: float = _THUMBNAIL_EVERY_S
     _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     @property
@@ -83,6 +101,14 @@ class Footage:
                 whole=_within(block, seen.whole),
             )
         )
+        if (len(seen.cells) or seen.whole is not None) and self._is_thumbnail_due(block):
+            block.thumbnails.append(_thumbnail(shot))
+
+    def _is_thumbnail_due(self, block: Block) -> bool:
+        if not block.thumbnails:
+            return True
+        passed_s = block.times_s[-1] - block.thumbnails[-1].time_s
+        return passed_s >= self._thumbnail_every_s - _THUMBNAIL_TOLERANCE_S
 
     def _is_full(self, shot: Shot) -> bool:
         block = self.blocks[-1]
@@ -94,8 +120,19 @@ class Footage:
         if sum(block.vectors for block in self.blocks) > self.most_vectors:
             del self.blocks[1::2]
             self._keep_every *= 2
+        if sum(len(one.jpeg) for block in self.blocks for one in block.thumbnails) > _MOST_THUMBNAIL_BYTES:
+            self._thin_thumbnails()
         self._begun += 1
         self.blocks.append(Block(segment=segment))
+
+    def _thin_thumbnails(self) -> None:
+        """Give up every other one."""
+        self._thumbnail_every_s *= 2.0
+        before = 0
+        for block in self.blocks:
+            first = before % 2
+            before += len(block.thumbnails)
+            block.thumbnails = block.thumbnails[first::2]
 
 
 def collect(shots: Iterable[Shot], observer: Observer, network: Network, most_vectors: int) -> Footage:
@@ -117,6 +154,17 @@ def _extract(batch: list[Shot], observer: Observer, network: Network, footage: F
     ]
     for shot, seen in zip(batch, features(network, sightings), strict=True):
         footage.take(shot, seen)
+
+
+def _thumbnail(shot: Shot) -> Thumbnail:
+    image = shot.picture.image
+    height, width = image.shape[:2]
+    scale = min(1.0, _THUMBNAIL_PX / max(height, width))
+    size = max(1, round(scale * width)), max(1, round(scale * height))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    written, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _THUMBNAIL_QUALITY])
+    assert written, "OpenCV writes any picture of 8 bits as a JPEG"
+    return Thumbnail(shot.segment, shot.picture.stream_time_s, data.tobytes())
 
 
 def _within(block: Block, whole: Whole | None) -> Whole | None:

@@ -1,7 +1,7 @@
 """Calibration from sources to bundle: collect features, learn, choose the threshold, write."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import chain
@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from calibrate import clips as clips_of_footage
-from calibrate.blocks import BLOCK_S, Footage, collect
+from calibrate.activity import ActivityMaps, activity_maps
+from calibrate.blocks import BLOCK_S, Footage, Thumbnail, collect
+from calibrate.episodes import Run, runs
 from calibrate.footage import FootageError, Plan, Shot, preview, shots
 from calibrate.threshold import Threshold, choose
 from calibrate.train import Learned, learn
@@ -48,6 +50,11 @@ class Calibration:
     """Share of the pictures in which nothing was."""
     thinned: bool
     """There was more footage than is kept at once: every second stretch or more was left out."""
+    held_out: tuple[Run, ...] = field(repr=False)
+    """Smoothed scores of the footage by densities that had not seen it."""
+    thumbnails: tuple[Thumbnail, ...] = field(repr=False)
+    """In the order of time within each segment."""
+    activity: ActivityMaps = field(repr=False)
 
 
 def calibrate(
@@ -104,6 +111,9 @@ def calibrate(
         pictures=footage.pictures,
         quiet_share=_quiet_share(footage),
         thinned=footage.thinned,
+        held_out=tuple(runs(learned.held_out, policy)),
+        thumbnails=tuple(one for block in footage.blocks for one in block.thumbnails),
+        activity=activity_maps(footage.blocks, grid),
     )
 
 

@@ -62,7 +62,7 @@ def _calibrate(
         connection=chosen.connection,
     )
     with exit_on_interrupt(messages):  # some libraries turn Ctrl-C into an ImportError while they are loaded
-        from calibrate import calibration, progress, report
+        from calibrate import calibration, html_report, progress, report
         from detector import bundle
 
     computing, threads = _use(device)
@@ -79,7 +79,12 @@ def _calibrate(
             clips=clips,
         )
     bundle.write(made.bundle, target)
-    output.print(report.terminal_report(made, target))
+    try:
+        page = html_report.write(made, target)
+    except html_report.ReportError as error:
+        output.print(report.terminal_report(made, target))
+        fail(str(error))
+    output.print(report.terminal_report(made, target, page))
 
 
 def _use(device: Device) -> tuple[str, int]:
@@ -145,8 +150,6 @@ def evaluate(
     device: DeviceOption = None,
 ) -> None:
     """Learn from normal videos, score labelled ones as live, and measure how well the scores tell them apart."""
-    from calibrate.labels import LabelsError
-
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     config = load(config_file) if config_file else Config()
     first = config.calibration.seed if seed is None else seed
@@ -160,8 +163,6 @@ def evaluate(
             ablation=ablation,
             as_json=as_json,
         )
-    except LabelsError as error:
-        fail(str(error))
     except OSError as error:
         fail(f"{error.filename or out}: cannot be written: {error.strerror}")
 

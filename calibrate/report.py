@@ -11,8 +11,12 @@ from calibrate.threshold import DAY_S, NEEDED_ALERTS, Threshold
 from detector.bundle import Bundle
 
 
-def terminal_report(calibration: Calibration, path: Path) -> RenderableType:
-    """The report for a console of any width."""
+def terminal_report(calibration: Calibration, path: Path, page: Path | None = None) -> RenderableType:
+    """The report for a console of any width.
+
+    Args:
+        page: Where the report with pictures is, None where there is none.
+    """
     made, threshold = calibration.bundle, calibration.threshold
     preparation = made.preparation
     asked = threshold.budget
@@ -30,6 +34,8 @@ def terminal_report(calibration: Calibration, path: Path) -> RenderableType:
     table.add_row(
         "threshold", f"{asked.threshold:.2f} ({asked.low:.2f} to {asked.high:.2f}) for {budget(asked.alerts_per_day)}"
     )
+    if page is not None:
+        table.add_row("report", f"{page} (open it in a browser)")
     return Group(table, Text(promise(threshold)))
 
 

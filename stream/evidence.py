@@ -6,7 +6,6 @@ Knows neither ring nor store.
 import contextlib
 import os
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import cv2
@@ -37,14 +36,14 @@ def snapshot(
     score: float,
     threshold: float,
     camera: str,
-    utc: str,
+    moment: str,
     path: Path,
 ) -> None:
     """Write the picture as a JPEG that only this user may read; in place of an older one, at once and whole.
 
     Args:
         image: (height, width, 3) BGR; is left as it is.
-        utc: As in messages, `2026-01-31T12:00:00.120Z`.
+        moment: When, as its reader is told.
         path: Its folder is made if it is missing.
 
     Raises:
@@ -53,7 +52,6 @@ def snapshot(
     picture = image.copy()
     if region is not None:
         _outline(picture, region)
-    moment = f"{datetime.fromisoformat(utc):%Y-%m-%d %H:%M:%S} UTC"
     picture = _with_caption(picture, (camera, moment, f"score {score:.3g}, threshold {threshold:.3g}"))
     written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     assert written, "OpenCV writes any picture of 8 bits as a JPEG"

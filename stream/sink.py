@@ -267,7 +267,7 @@ class _Sink:
                 score=record.score,
                 threshold=record.threshold,
                 camera=camera.name,
-                utc=peak.utc,
+                moment=f"{datetime.fromisoformat(peak.utc):%Y-%m-%d %H:%M:%S} UTC",
                 path=path,
             )
         except EvidenceError as error:

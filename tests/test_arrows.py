@@ -22,7 +22,7 @@ ARROWS = {
 }
 """What each package may import of ours."""
 EXCEPTIONS = {
-    "calibrate.backtest_report": ("stream.evidence",),
+    "calibrate.backtest_command": ("stream.evidence",),
     "stream.worker": ("detector",),
     "stream.site": ("detector.bundle",),  # free of torch: what the saved models say about their cameras
 }

@@ -1,14 +1,12 @@
 import io
 import json
 
-import cv2
-import numpy as np
 import pytest
 from rich.console import Console
 
 from calibrate.backtest import Moment, Video
 from calibrate.backtest_outcome import Level, Span, outcome
-from calibrate.backtest_report import Backtest, as_json, table, write_picture
+from calibrate.backtest_report import Backtest, as_json, table
 from configs.schema import PolicySettings
 
 POLICY = PolicySettings(smoothing_s=0.0)
@@ -119,20 +117,3 @@ def test_the_table_has_what_labels_tell():
     assert "false 1 alert outside of labelled ranges, in 66 s of normal time" in shown
     assert "gate.mp4 0:11.5 0:16.0 yes 0.7 s gate.mp4 0:40.0 0:45.0 no -" in shown
     assert "1 of 2 0.7 s 1" in shown
-
-
-def test_a_picture_shows_the_region_and_leaves_the_image_alone(tmp_path):
-    image = np.full((100, 200, 3), 90, np.uint8)
-    write_picture(image, REGION, tmp_path / "a.jpg")
-    write_picture(image, None, tmp_path / "b.jpg")
-
-    shown, plain = (cv2.imread(str(tmp_path / name)).astype(int) for name in ("a.jpg", "b.jpg"))
-    assert np.abs(shown[75, 50] - (0, 255, 255)).max() < 60  # on its left edge
-    assert np.abs(shown[75, 100] - 90).max() < 10  # inside
-    assert np.abs(plain - 90).max() < 5
-    assert (image == 90).all()
-
-
-def test_a_picture_without_a_place_to_go_is_an_error(tmp_path):
-    with pytest.raises(OSError, match="missing"):
-        write_picture(np.zeros((16, 16, 3), np.uint8), None, tmp_path / "missing" / "a.jpg")

@@ -1,8 +1,10 @@
 import hashlib
 
+import cv2
 import numpy as np
 import pytest
 
+from calibrate import blocks
 from calibrate.blocks import BLOCK_S, Footage, collect
 from calibrate.footage import Shot
 from detector.detector import Features, Sample
@@ -101,6 +103,53 @@ def test_the_fingerprint_is_of_every_picture_kept_or_not():
     assert fingerprint(IMAGE, other, IMAGE, IMAGE) == fingerprint(IMAGE, other, IMAGE, IMAGE, most=1)
     assert len({fingerprint(IMAGE), fingerprint(other), fingerprint(IMAGE, other), fingerprint(other, IMAGE)}) == 4
     assert len(fingerprint(IMAGE)) == hashlib.sha256().digest_size * 2
+
+
+def thumbnail_times(footage):
+    return [one.time_s for block in footage.blocks for one in block.thumbnails]
+
+
+def test_there_is_a_thumbnail_a_second_while_there_is_something_to_see():
+    footage = Footage(100_000)
+    fill(footage, 3.0, segment=0)
+    fill(footage, 3.0, segment=1, vectors=0)
+    fill(footage, 12.0, segment=2)
+
+    assert [one.segment for block in footage.blocks for one in block.thumbnails] == [0] * 3 + [2] * 12
+    assert thumbnail_times(footage) == pytest.approx([*range(3), *range(12)])
+
+
+def test_a_thumbnail_is_the_picture_at_its_time_and_small():
+    footage = Footage(1000)
+    for number in range(3):
+        footage.take(shot(float(number), image=np.full((480, 960, 3), 60 * number, np.uint8)), seen(1))
+
+    for number, one in enumerate(footage.blocks[0].thumbnails):
+        picture = cv2.imdecode(np.frombuffer(one.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == (120, 240, 3)
+        assert picture.mean() == pytest.approx(60 * number, abs=2)
+
+
+def test_thumbnails_go_with_the_blocks_that_are_given_up():
+    footage = fill(Footage(1000), 100 * BLOCK_S)
+
+    assert footage.thinned
+    assert all(len(block.thumbnails) == 10 for block in footage.blocks)
+
+
+def test_too_many_thumbnails_are_thinned_evenly(monkeypatch):
+    one = len(fill(Footage(1000), 0.2).blocks[0].thumbnails[0].jpeg)
+    monkeypatch.setattr(blocks, "_MOST_THUMBNAIL_BYTES", 100 * one)
+    most = []
+    footage = Footage(100_000)
+    fill(footage, 50 * BLOCK_S, on_picture=lambda: most.append(len(thumbnail_times(footage))))
+
+    assert not footage.thinned
+    assert max(most) <= 110  # and those of a block that is being filled
+    times_s = [10.0 * number for number in range(50)]
+    assert len(thumbnail_times(footage)) >= 50
+    for time_s in times_s:
+        assert min(abs(other - time_s) for other in thumbnail_times(footage)) <= 8.0
 
 
 class FakeNetwork:

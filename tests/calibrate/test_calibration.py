@@ -89,6 +89,14 @@ def test_the_outcome_says_how_much_there_was(calibration):
     assert calibration.threshold.held_out_alerts == 0
 
 
+def test_the_outcome_has_what_the_report_shows(calibration):
+    assert sum(len(run.scores) for run in calibration.held_out) == calibration.pictures
+    assert [round(one.time_s) for one in calibration.thumbnails] == list(range(60))
+    assert calibration.activity.share.shape == calibration.activity.speed.shape == (11, 20)
+    assert 0.0 < calibration.activity.share.max() <= 1.0
+    assert 1.0 < np.nanmax(calibration.activity.speed) < 30.0
+
+
 def test_progress_is_told_stage_by_stage(calibration, progress):
     stages = list(dict.fromkeys(stage for stage, _ in progress))
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from calibrate.activity import ActivityMaps
 from calibrate.calibration import Calibration
 from calibrate.episodes import Peak
 from calibrate.report import budget, duration, promise, terminal_report
@@ -37,7 +38,17 @@ def calibration(thinned=False):
         families=({"name": "motion"}, {"name": "texture"}),
         arrays={"motion.reading_error": np.array([4e-4]), "texture.reading_error": np.array([0.0])},
     )
-    return Calibration(bundle=bundle, threshold=chosen, pictures=6000, quiet_share=0.25, thinned=thinned)
+    nowhere = np.zeros((22, 40), np.float32)
+    return Calibration(
+        bundle=bundle,
+        threshold=chosen,
+        pictures=6000,
+        quiet_share=0.25,
+        thinned=thinned,
+        held_out=(),
+        thumbnails=(),
+        activity=ActivityMaps(share=nowhere, speed=nowhere),
+    )
 
 
 def printed(width, thinned=False):
@@ -55,6 +66,13 @@ def test_the_report_says_what_was_learned_from_what_and_what_the_threshold_stand
     assert learned == "motion, texture (reading error 4e-04)"
     assert chosen == "4.02 (2.16 to 5.60) for 1 false alert a day"
     assert " ".join(" ".join(lines[4:]).split()) == promise(threshold())
+
+
+def test_the_report_names_the_page_with_pictures():
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(terminal_report(calibration(), Path("street.mulde"), Path("street.html")))
+
+    assert "report     street.html (open it in a browser)" in console.file.getvalue()
 
 
 def test_the_report_says_where_footage_was_left_out():
@@ -77,6 +95,8 @@ def test_the_command_prints_the_report(street):
         "threshold",
     ]
     assert "45 s in 135 pictures of 320×176 at 3/s" in street.report
+    assert "street.html" in street.report
+    assert street.model.with_suffix(".html").stat().st_size > 20_000
 
 
 def test_footage_too_short_for_the_budget_is_said_with_how_much_would_do():

@@ -12,7 +12,7 @@ REGION = (0.25, 0.3, 0.5, 0.7)
 
 
 def shoot(path, image, region=REGION, **changes):
-    told = {"score": 5.2, "threshold": 4.1, "camera": "gate", "utc": "2026-11-25T00:45:12.120Z"}
+    told = {"score": 5.2, "threshold": 4.1, "camera": "gate", "moment": "2026-11-25 00:45:12 UTC"}
     snapshot(image, region=region, path=path, **{**told, **changes})
     return cv2.imread(str(path))
 
@@ -78,7 +78,7 @@ def test_the_caption_is_below_the_picture_and_fits(tmp_path, height, width):
 def test_the_caption_tells_camera_time_and_score(tmp_path):
     image = grey(0)
     before = shoot(tmp_path / "a.jpg", image)[HEIGHT:]
-    for change in ({"camera": "yard"}, {"utc": "2026-11-25T00:45:13.120Z"}, {"score": 6.2}, {"threshold": 3.1}):
+    for change in ({"camera": "yard"}, {"moment": "2026-11-25 00:45:13 UTC"}, {"score": 6.2}, {"threshold": 3.1}):
         after = shoot(tmp_path / "b.jpg", image, **change)[HEIGHT:]
         assert before.shape != after.shape or np.abs(before.astype(int) - after).max() > 60
 
