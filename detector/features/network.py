@@ -36,7 +36,7 @@ Layers = tuple[Maps, Maps]
 """Fine (40, rows, columns) and coarse (112, rows, columns) of one picture."""
 
 
-class _InnerLayers(nn.Module):
+class InnerLayers(nn.Module):
     """Pixels in, the outputs of two inner blocks at one vector per cell out."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Network:
 
 
 def _torch_runner() -> Callable[[npt.NDArray[np.uint8]], tuple[Maps, Maps]]:
-    layers = _InnerLayers().cuda().half()
+    layers = InnerLayers().cuda().half()
 
     @torch.inference_mode()
     def run(images: npt.NDArray[np.uint8]) -> tuple[Maps, Maps]:
@@ -145,7 +145,7 @@ def _export(path: Path) -> None:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")  # the exporter warns about its own internals
             program = torch.onnx.export(
-                _InnerLayers(),
+                InnerLayers(),
                 (torch.zeros(2, 64, 96, 3, dtype=torch.uint8),),
                 input_names=["pixels"],
                 output_names=["fine", "coarse"],

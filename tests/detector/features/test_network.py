@@ -15,7 +15,7 @@ def cpu():
 
 @pytest.fixture(scope="module")
 def eager():
-    return network._InnerLayers()
+    return network.InnerLayers()
 
 
 def pictures(count, height, width, seed=0):

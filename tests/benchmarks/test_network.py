@@ -1,0 +1,9 @@
+from benchmarks.network import measure
+
+
+def test_both_ways_see_the_same():
+    result = measure((96, 64), 2, 1, 1)
+
+    assert result.torch_per_s > 0.0
+    assert result.onnx_per_s > 0.0
+    assert result.error < 1e-3
