@@ -23,6 +23,7 @@ from tests.clips import film, make_clip
 from tests.program import PROGRAM, REPOSITORY, SOCKETS, Program, run, works
 from tests.rtsp_server import serve
 from tests.stream.pseudo_terminal import PseudoTerminal
+from tests.waiting import wait_until
 
 PASSWORD = "s3cret-word"
 LOGIN = {"user": "viewer", "password": PASSWORD}
@@ -464,8 +465,7 @@ def test_a_second_ctrl_c_ends_it_at_once(watching):
     watching.remember_memory()
     watching.interrupt()
     pressed_s = time.monotonic()
-    while time.monotonic() - pressed_s < 0.4 and watching.process.poll() is None:
-        time.sleep(0.02)
+    wait_until(lambda: time.monotonic() - pressed_s >= 0.4 or watching.process.poll() is not None, 1.0)
     if watching.process.poll() is None:
         watching.interrupt()
     assert watching.end(within_s=1.5) == 0

@@ -12,6 +12,7 @@ import zmq
 
 from stream.bus import Broker, BusError, Endpoints, Publisher, ScoreReceiver, ScoreSender, Subscriber
 from stream.messages import Alert, Health, Score, encode
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 HEAT = bytes(range(6))
@@ -101,9 +102,7 @@ def test_scores_wait_for_a_sink_that_comes_later_and_for_one_that_restarts(endpo
         with ScoreReceiver(endpoints) as receiver:
             assert [receiver.receive(2.0)[0].seq for _ in range(500)] == list(range(500))
             assert receiver.receive(0.0) is None
-        deadline_s = time.monotonic() + 5.0
-        while files() > alone and time.monotonic() < deadline_s:  # until the sender knows that the sink is gone
-            time.sleep(0.01)
+        assert wait_until(lambda: files() <= alone, 5.0), "the sender knows that the sink is gone"
         assert all(sender.send(score(seq)) for seq in range(500, 1000))
         with ScoreReceiver(endpoints) as receiver:
             assert [item.seq for item, _ in receive_all(receiver)] == list(range(500, 1000))

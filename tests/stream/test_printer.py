@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stream.bus import Endpoints, Publisher, Subscriber
 from stream.messages import Alert, Camera, Health, Score, encode
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 UTC = "2026-01-31T12:00:00.120Z"
@@ -119,10 +120,12 @@ def test_scores_alerts_and_camera_states_are_printed_as_they_are_a_line_each(tmp
 def test_a_reader_that_goes_ends_the_application_as_if_it_had_been_asked_to(tmp_path):
     with printing(tmp_path) as made:
         made.process.stdout.close()
-        deadline_s = time.monotonic() + 10.0
-        while made.process.poll() is None and time.monotonic() < deadline_s:
+
+        def ended_after_another_score():
             made.publisher.send(score())
-            time.sleep(0.05)
+            return made.process.poll() is not None
+
+        assert wait_until(ended_after_another_score, 10.0)
         assert made.process.returncode == 0
     assert (tmp_path / "reason").read_text() == "printer asked to quit"
     assert "WARNING" not in made.log

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stream.ring import Ring, RingError, RingSpec
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 HEIGHT, WIDTH = 48, 64
@@ -143,13 +144,11 @@ def test_a_killed_writer_is_followed_by_one_that_goes_on(ring):
         before = ring.newest
         writer = SPAWN.Process(target=write_for_ever, args=(ring.spec,), daemon=True)
         writer.start()
-        deadline_s = time.monotonic() + 10.0
-        while ring.newest < before + 10 and time.monotonic() < deadline_s:
-            time.sleep(0.01)
+        written = wait_until(lambda before=before: ring.newest >= before + 10, 10.0)
         os.kill(writer.pid, signal.SIGKILL)
         writer.join(5)
         writer.close()
-        assert ring.newest >= before + 10
+        assert written
         assert ring.read(ring.newest).image[0, 0, 0] == ring.newest % 251
 
 
@@ -231,7 +230,4 @@ def test_a_creator_that_ends_without_closing_leaves_nothing():
     assert name in entries()
     creator.kill()
     creator.communicate(timeout=10)
-    deadline_s = time.monotonic() + 5.0
-    while name in entries() and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    assert name not in entries()
+    assert wait_until(lambda: name not in entries(), 5.0)

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from stream.stopping import Patience, StopSignals
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -20,8 +21,7 @@ def press(number=signal.SIGINT):
 def press_again(signals):
     """One more Ctrl-C, as soon as it counts as another."""
     before, heard_s = signals.presses, time.monotonic()
-    while time.monotonic() < heard_s + 0.35:
-        time.sleep(0.01)
+    wait_until(lambda: time.monotonic() >= heard_s + 0.35, 1.0)
     press()
     assert signals.presses == before + 1
 

@@ -14,6 +14,7 @@ import pytest
 from configs.schema import SupervisorSettings
 from stream.bus import Endpoints, Subscriber
 from stream.supervisor import RestartBudget, Supervisor
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 STOP_S = 3.0
@@ -249,10 +250,7 @@ def test_a_signal_is_an_ordinary_end_and_its_handler_comes_back(tmp_path, number
     before = signal.getsignal(number)
 
     def interrupt():
-        deadline_s = time.monotonic() + 5.0
-        while signal.getsignal(number) == before and time.monotonic() < deadline_s:
-            time.sleep(0.01)
-        if signal.getsignal(number) != before:
+        if wait_until(lambda: signal.getsignal(number) != before, 5.0):
             os.kill(os.getpid(), number)
 
     supervisor = Supervisor(SupervisorSettings(), [], Endpoints.in_folder(tmp_path), None)
