@@ -66,21 +66,17 @@ class Tail:
         return self.level + self.mean * float(_HEIGHTS[best]), low, high
 
     def chance_of(self, height: float) -> float:
-        """How likely the highest of as many peaks is at least this high, by the likeliest tail."""
-        scale, shape = self._likeliest
-        share = 1.0 + shape * (height - self.level) / scale
-        if share <= 0.0:
-            return 0.0
-        beyond = math.exp(-(height - self.level) / scale) if shape == 0.0 else share ** (-1.0 / shape)
-        return -math.expm1(len(self.excess) * math.log1p(-min(beyond, 1.0 - 1e-12)))
+        """How likely the highest of as many peaks is at least this high, by the likeliest tail without an end.
 
-    @cached_property
-    def _likeliest(self) -> tuple[float, float]:
-        """Scale and shape."""
-        scales = self.mean * np.geomspace(0.3, 3.0, 81)
-        likelihood = self._likelihood(scales[:, None], _SHAPES[None, :])
+        A tail that ends somewhere often fits as well, and would call anything beyond impossible.
+        """
+        scales, shapes = self.mean * np.geomspace(0.3, 3.0, 81), _SHAPES[_SHAPES >= 0.0]
+        likelihood = self._likelihood(scales[:, None], shapes[None, :])
         row, column = np.unravel_index(int(np.argmax(likelihood)), likelihood.shape)
-        return float(scales[row]), float(_SHAPES[column])
+        scale, shape = float(scales[row]), float(shapes[column])
+        reach = (height - self.level) / scale
+        beyond = math.exp(-reach) if shape == 0.0 else (1.0 + shape * reach) ** (-1.0 / shape)
+        return -math.expm1(len(self.excess) * math.log1p(-min(beyond, 1.0 - 1e-12)))
 
     def _profile(self, per_s: float) -> Array:
         """Log-likelihood of each of _HEIGHTS as the one for this rate, with the likeliest rate of peaks and shape."""

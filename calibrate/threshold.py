@@ -33,6 +33,7 @@ _LEAST_THRESHOLD = 1.0
 _LEAST_MARGIN = 0.05  # decades; on a constant score the next rounding would alarm
 _SAFE_CONFIDENCE = 0.6  # of the two-sided interval whose upper end is taken where the footage cannot say
 _SUSPICIOUS = 1e-4  # chance that normal footage of this kind would reach so high
+_ENOUGH_TO_SUSPECT = 40  # peaks; fewer are too few to call the highest of them impossible
 _FEWEST_TO_SUSPECT = 8
 _MOST_SUSPICIOUS_SHARE = 0.1
 
@@ -142,7 +143,7 @@ def _lowest_within(footage: Sequence[Run], allowed: int, least: float) -> float:
 
 def _suspicious(footage: Sequence[Run], footage_s: float) -> tuple[Peak, ...]:
     """Episodes that a tail fitted to the others would hardly ever bring about, the highest first."""
-    tail = _tail(footage, footage_s, fewest=_ENOUGH_PEAKS)
+    tail = _tail(footage, footage_s, fewest=_ENOUGH_TO_SUSPECT)
     if tail is None:
         return ()
     found = sorted(peaks(footage, tail.level), key=lambda peak: -peak.height)

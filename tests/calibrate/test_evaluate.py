@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from calibrate import commands, evaluation_report, plots
 from calibrate.evaluate import STAGES, Settings, evaluate
 from calibrate.footage import FootageError
-from calibrate.labels import fitted, ranges
+from calibrate.labels import LabelsError, fitted, ranges
 from calibrate.layouts import find
 from calibrate.metrics import looking_ahead
 from calibrate.variants import AGGREGATED, ALL, SCALES
@@ -273,11 +273,10 @@ def test_json_is_all_that_is_printed(run, folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--test", "{root}/train"], "train: no dataset that is known here"),
         (["--test", "{root}", "--out", "{root}/labels.json/out"], "labels.json/out: cannot be written"),
     ],
 )
-def test_what_is_missing_is_told_in_one_line(run, folder, arguments, message):
+def test_what_cannot_be_written_is_told_in_one_line(run, folder, arguments, message):
     result = run(*(argument.format(root=folder) for argument in arguments))
 
     assert result.exit_code == 1
@@ -297,3 +296,8 @@ def test_what_is_missing_is_told_in_one_line(run, folder, arguments, message):
 def test_options_that_need_each_other_are_told(run, folder, arguments, message):
     with pytest.raises(ConfigError, match=message):
         run("--test", folder / "test", *(argument.format(root=folder) for argument in arguments))
+
+
+def test_a_folder_that_is_no_dataset_is_told(run, folder):
+    with pytest.raises(LabelsError, match="train: no dataset that is known here"):
+        run("--test", folder / "train")
