@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from calibrate import backtest_command, clip_command, toy_command
+from calibrate import backtest_command, clip_command, feedback_commands, toy_command
 from calibrate import commands as calibrate
 from configs.options import fail, messages
 from stream import alerts_commands as alerts
@@ -54,6 +54,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     """Errors whose message is a line for the user. Asked for only when something was raised: it takes imports."""
     from calibrate.footage import FootageError
     from calibrate.labels import LabelsError
+    from calibrate.marking_error import MarkingError
     from calibrate.toy_settings import ToyError
     from configs.schema import ConfigError
     from detector.bundle import BundleError
@@ -74,6 +75,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         FootageError,
         LabelsError,
         LogError,
+        MarkingError,
         RingError,
         SourceError,
         StoreError,
@@ -92,7 +94,7 @@ def _group(text: str) -> typer.Typer:
 
 
 app = _group("Watch cameras for what is not normal: calibrate on normal footage, then watch.")
-_alerts = _group("Look at the alerts that were kept.")
+_alerts = _group("Look at the alerts that were kept, and say which were about nothing.")
 app.add_typer(_alerts, name="alerts")
 app.command()(_errors_in_one_line()(stream.demo))
 app.command()(_errors_in_one_line()(calibrate.calibrate))
@@ -106,6 +108,8 @@ app.command(cls=toy_command.ToyCommand)(_errors_in_one_line()(toy_command.toy))
 _alerts.command("list")(_errors_in_one_line()(alerts.list_alerts))
 _alerts.command()(_errors_in_one_line()(alerts.show))
 _alerts.command()(_errors_in_one_line()(alerts.export))
+_alerts.command()(_errors_in_one_line()(feedback_commands.mark_normal))
+_alerts.command()(_errors_in_one_line()(feedback_commands.undo))
 
 
 if __name__ == "__main__":

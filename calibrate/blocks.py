@@ -98,7 +98,7 @@ class Footage:
                 samples={
                     name: Sample(one.cells, one.vectors.astype(np.float16)) for name, one in seen.samples.items()
                 },
-                whole=_within(block, seen.whole),
+                whole=within(block, seen.whole),
             )
         )
         if (len(seen.cells) or seen.whole is not None) and self._is_thumbnail_due(block):
@@ -167,7 +167,7 @@ def _thumbnail(shot: Shot) -> Thumbnail:
     return Thumbnail(shot.segment, shot.picture.stream_time_s, data.tobytes())
 
 
-def _within(block: Block, whole: Whole | None) -> Whole | None:
+def within(block: Block, whole: Whole | None) -> Whole | None:
     """What was seen of the whole picture, unless its clip began before the block, which would be no longer unseen."""
     if whole is None or whole.end_s - block.times_s[0] < SPAN_S - _CLIP_TOLERANCE_S:
         return None

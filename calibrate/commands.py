@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from calibrate.interrupt import exit_on_interrupt
-from configs.options import ConfigFile, Device, DeviceOption, Sources, fail, messages, output
+from calibrate.update_command import update as learn_anew
+from configs.options import ConfigFile, Device, DeviceOption, Sources, StoreFolder, fail, messages, output
 from configs.schema import CalibrationSettings, CameraSettings, ClipSettings, Config, ConfigError, load
 from stream.source_arguments import expanded
 
@@ -31,19 +32,32 @@ def calibrate(
         typer.Option(metavar="NAME", help="Take settings, and by default source and model, of this camera."),
     ] = None,
     device: DeviceOption = None,
+    update: Annotated[
+        Path | None,
+        typer.Option(metavar="F.mulde", help="Learn this model anew from what watching has kept, without footage."),
+    ] = None,
+    store: StoreFolder = None,
 ) -> None:
     """Learn what is normal from footage in which everything is normal, and choose the threshold."""
     config = load(config_file) if config_file else Config()
     chosen = _camera(config, camera, config_file)
     names = expanded(sources) or ([chosen.source] if chosen else [])
-    target = model or (chosen.model if chosen else None)
-    if not names or target is None:
+    target = model or update or (chosen.model if chosen else None)
+    if update is not None and sources:
+        raise ConfigError("calibrate: --update learns from what watching has kept: name no SOURCE with it")
+    if target is None or not (names or update):
         raise ConfigError("calibrate: name SOURCE and --model OUT.mulde, or a camera of a site file with --camera")
     settings = config.calibration
     given = {"minutes": minutes, "alerts_per_day": alerts_per_day}
     settings = CalibrationSettings(
-        **{**settings.model_dump(), **{key: value for key, value in given.items() if value is not None}}
+        **{
+            **settings.model_dump(exclude_unset=True),
+            **{key: value for key, value in given.items() if value is not None},
+        }
     )
+    if update is not None:
+        learn_anew(update, target, settings, config, chosen, store, device or Device(config.worker.device))
+        return
     _calibrate(names, target, settings, chosen or config, device or Device(config.worker.device))
 
 

@@ -189,6 +189,23 @@ class StoreSettings(_Section):
         return None if folder is None else _from_site_folder(folder, info)
 
 
+class MemorySettings(_Section):
+    """What is kept of the pictures' features, no pictures, to learn from: alerts that can be marked, normal time."""
+
+    keep: bool = Field(True, description="false keeps nothing: alerts cannot be marked as normal then")
+    episodes: int = Field(50, ge=0, le=10_000, description="latest alerts kept of each camera")
+    normal_minutes: float = Field(30.0, ge=0.0, le=1440.0, description="normal time kept of each camera")
+    megabytes: float = Field(
+        500.0, gt=0.0, le=1_000_000.0, description="space for each camera: half for its alerts, half for normal time"
+    )
+    folder: Path | None = Field(None, strict=False, description="default: footage in the store's folder")
+
+    @field_validator("folder")
+    @classmethod
+    def _folder_beside_site_file(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
+        return None if folder is None else _from_site_folder(folder, info)
+
+
 class SupervisorSettings(_Section):
     """When a child process is given up and how often it is replaced."""
 
@@ -207,6 +224,7 @@ class Config(_Section):
     calibration: CalibrationSettings = CalibrationSettings()
     worker: WorkerSettings = WorkerSettings()
     store: StoreSettings = StoreSettings()
+    memory: MemorySettings = MemorySettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     cameras: tuple[CameraSettings, ...] = Field((), strict=False)
 

@@ -5,10 +5,7 @@ parent process can size its shared memory from it.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+
+from detector.whole_file import write_whole
 
 FORMAT = 3
 """Raised when an older program could not read a bundle rightly."""
@@ -84,6 +83,16 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Marking:
+    """That an alert was marked as harmless. What it was about is in the arrays until it is undone."""
+
+    alert: str
+    """Its id."""
+    marked_utc: str
+    undone_utc: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """All that is known of what is normal at one camera."""
 
@@ -96,7 +105,9 @@ class Bundle:
     families: tuple[dict[str, Any], ...]
     """Settings of each family, as plain values."""
     arrays: Mapping[str, npt.NDArray[np.floating]] = field(repr=False)
-    """`scene.*` and `<family>.*`."""
+    """`scene.*`, `<family>.*` and `harmless.<alert>.*`."""
+    markings: tuple[Marking, ...] = ()
+    """In the order in which they were made, those that were undone included."""
 
 
 def write(bundle: Bundle, path: Path) -> None:
@@ -112,28 +123,17 @@ def write(bundle: Bundle, path: Path) -> None:
         "budget": asdict(bundle.budget),
         "others": [asdict(other) for other in bundle.others],
         "families": bundle.families,
+        "markings": [asdict(marking) for marking in bundle.markings],
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in bundle.arrays.items()}
     data = save(arrays, metadata={_KEY: json.dumps(header, allow_nan=False)})
-    part: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        part = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(0o644)
-        part.replace(path)
+        write_whole(data, path, 0o644)
     except OSError as error:
         raise BundleError(
             f"{path}: cannot be written: {error.strerror}: the old file, if any, is unchanged"
         ) from error
-    finally:
-        if part is not None:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
 
 
 def read(path: Path) -> Bundle:
@@ -177,6 +177,7 @@ def _from_header(header: dict[str, Any], arrays: dict[str, npt.NDArray[np.floati
         others=tuple(Budget(**other) for other in header["others"]),
         families=tuple(header["families"]),
         arrays=arrays,
+        markings=tuple(Marking(**marking) for marking in header.get("markings", ())),
     )
 
 

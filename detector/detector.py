@@ -15,11 +15,14 @@ from detector.features.background import Scene
 from detector.features.grid import Cells, Grid
 from detector.features.network import COARSE_CHANNELS, FINE_CHANNELS, Network
 from detector.fusion import Evidence, Verdict, fuse
+from detector.harmless import PREFIX, Harmless, Mark, Standardiser
 from detector.mulde import Training
 from detector.observer import Activity, Look, Observer
 
 WIDTHS = {"motion": 1, "texture": FINE_CHANNELS, "shape": COARSE_CHANNELS, "stay": 3}
 """Length D of each family's vectors; those of the clip family are as long as its network makes them."""
+
+_LEAST_DECADES = 1.0  # cells below it are as common as one in ten: there is nothing to forgive
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +107,27 @@ class Detector:
 
     Args:
         families: With their rarities.
+        marks: What was marked as harmless.
     """
 
-    def __init__(self, families: Iterable[Family], grid: Grid) -> None:
+    def __init__(self, families: Iterable[Family], grid: Grid, marks: Iterable[Mark] = ()) -> None:
         self.families = tuple(families)
         self.grid = grid
+        standardise = {one.settings.name: Standardiser(one.mean, one.projection) for one in self.families}
+        clip = standardise.pop(CLIP.name, None)
+        self._harmless = Harmless(marks, standardise, grid, clip)
 
     def judge(self, seen: Features) -> Verdict:
         """The verdict on one picture."""
+        evidence, whole = self.evidence(seen)
+        if self._harmless:
+            evidence = self._forgive(seen, evidence)
+            if seen.whole is not None and self._harmless.forgives_clip(seen.whole.vectors):
+                whole = dict.fromkeys(whole, 0.0)
+        return fuse(evidence, self.grid, whole)
+
+    def evidence(self, seen: Features) -> tuple[dict[str, Evidence], dict[str, float]]:
+        """What each family holds against a picture's cells and the picture as a whole, with nothing forgiven."""
         evidence, whole = {}, {}
         for family in self.families:
             name = family.settings.name
@@ -120,7 +136,26 @@ class Detector:
                 evidence[name] = Evidence(sample.cells, family.decades(family.levels(sample.vectors)))
             elif name == CLIP.name and seen.whole is not None:
                 whole[name] = float(family.decades(family.levels(seen.whole.vectors))[0])
-        return fuse(evidence, self.grid, whole)
+        return evidence, whole
+
+    def _forgive(self, seen: Features, evidence: Mapping[str, Evidence]) -> dict[str, Evidence]:
+        """The evidence without that against cells that resemble something harmless."""
+        total = sum_of(evidence, self.grid)
+        questioned = seen.cells[total[seen.cells] >= _LEAST_DECADES]
+        samples = {name: (sample.cells, sample.vectors) for name, sample in seen.samples.items()}
+        forgiven = questioned[self._harmless.forgives(questioned, samples)]
+        return {
+            name: Evidence(one.cells, np.where(np.isin(one.cells, forgiven), 0.0, one.decades))
+            for name, one in evidence.items()
+        }
+
+
+def sum_of(evidence: Mapping[str, Evidence], grid: Grid) -> npt.NDArray[np.float64]:
+    """Decades of every cell (rows * columns,), summed over families."""
+    total = np.zeros(grid.rows * grid.columns)
+    for one in evidence.values():
+        total[one.cells] += one.decades
+    return total
 
 
 def contents(families: Iterable[Family], scene: Scene) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
@@ -147,8 +182,22 @@ def from_bundle(
     """
     preparation = bundle.preparation
     clips = _clips(preparation, where, clip_network)
-    known = {settings.name for settings in (FAMILIES if clips is None else (*FAMILIES, CLIP))}
-    grid = Grid(preparation.height, preparation.width)
+    detector = detector_of(bundle, where, device)
+    try:
+        scene = Scene(bundle.arrays["scene.background"], bundle.arrays["scene.spread"])
+    except KeyError as error:
+        raise _unfitting(where, error) from error
+    return detector, Observer(detector.grid, preparation.rate_fps, preparation.mask, scene, clips)
+
+
+def detector_of(bundle: Bundle, where: str, device: str) -> Detector:
+    """A camera's detector by itself, for features that are there already.
+
+    Raises:
+        BundleError: As `from_bundle`.
+    """
+    preparation = bundle.preparation
+    known = {settings.name for settings in (FAMILIES if preparation.clip is None else (*FAMILIES, CLIP))}
     families = []
     try:
         for plain in bundle.families:
@@ -160,12 +209,29 @@ def from_bundle(
                 name.removeprefix(start): array for name, array in bundle.arrays.items() if name.startswith(start)
             }
             families.append(Family.from_arrays(settings, arrays, device))
-        scene = Scene(bundle.arrays["scene.background"], bundle.arrays["scene.spread"])
+        return Detector(families, Grid(preparation.height, preparation.width), marks_of(bundle))
     except (KeyError, RuntimeError, TypeError) as error:
-        why = " ".join(str(error).split())  # torch says it in several lines
-        raise BundleError(f"{where}: its arrays do not fit its settings ({why}): calibrate again") from error
-    observer = Observer(grid, preparation.rate_fps, preparation.mask, scene, clips)
-    return Detector(families, grid), observer
+        raise _unfitting(where, error) from error
+
+
+def _unfitting(where: str, error: Exception) -> BundleError:
+    why = " ".join(str(error).split())  # torch says it in several lines
+    return BundleError(f"{where}: its arrays do not fit its settings ({why}): calibrate again")
+
+
+def marks_of(bundle: Bundle) -> list[Mark]:
+    """What was marked as harmless and not undone.
+
+    Raises:
+        KeyError: Arrays are missing.
+    """
+    marks = []
+    for marking in bundle.markings:
+        if marking.undone_utc is None:
+            start = f"{PREFIX}.{marking.alert}."
+            arrays = {name.removeprefix(start): one for name, one in bundle.arrays.items() if name.startswith(start)}
+            marks.append(Mark.from_arrays(arrays))
+    return marks
 
 
 def _clips(preparation: Preparation, where: str, network: ClipCall | None) -> ClipView | None:

@@ -7,7 +7,7 @@ safetensors file: plain arrays and a header of JSON, nothing that could run.
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,15 @@ from detector.whole_file import write_whole
 
 FORMAT = 1
 
+Kind = Literal["alert", "normal", "marked"]
+ALERT: Kind = "alert"
+"""Around an alert; the file is named after its time."""
+NORMAL: Kind = "normal"
+"""Some seconds of normal time."""
+MARKED: Kind = "marked"
+"""Of an alert that was marked as harmless, and named after it."""
+
+_SUFFIX = ".features"
 _KEY = "mulde-stream-stretch"
 _NO_CLIP = -1
 
@@ -41,8 +50,8 @@ class About:
     """Of the analysed picture, pixels."""
     height: int
     rate_fps: float
-    started_utc: str
-    ended_utc: str
+    started_utc: str = ""
+    ended_utc: str = ""
     turn: int = 0
     """How many stretches of normal time the camera had shown by then, this one included; 0 for an alert."""
 
@@ -58,8 +67,20 @@ class Stretch:
     """Of each; vectors in half precision."""
 
 
+def file_of(folder: Path, kind: Kind, name: str) -> Path:
+    """Where a stretch is kept in its camera's folder."""
+    return folder / f"{kind}-{name}{_SUFFIX}"
+
+
+def files(folder: Path, kind: Kind) -> list[Path]:
+    """All stretches of a kind in a camera's folder, in the order of their names, which is that of time."""
+    return sorted(folder.glob(f"{kind}-*{_SUFFIX}"))
+
+
 def write(stretch: Stretch, path: Path) -> None:
     """Put the stretch at `path` for this user only, whole or not at all; the folder is made where it is missing.
+
+    Does not wait for the disk, as whoever scores pictures must not.
 
     Raises:
         StretchError: The file cannot be written.
@@ -68,7 +89,7 @@ def write(stretch: Stretch, path: Path) -> None:
     header = json.dumps({"format": FORMAT, "about": about}, allow_nan=False)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(save(_arrays(stretch), metadata={_KEY: header}), path, 0o600)
+        write_whole(save(_arrays(stretch), metadata={_KEY: header}), path, 0o600, sync=False)
     except OSError as error:
         raise StretchError(f"{path}: cannot be written: {error.strerror}") from error
 

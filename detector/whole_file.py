@@ -1,4 +1,4 @@
-"""A file that is there whole or not at all, also when the power fails while it is written."""
+"""A file that is there whole or not at all."""
 
 import os
 import tempfile
@@ -6,11 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_whole(data: bytes, path: Path, mode: int) -> None:
+def write_whole(data: bytes, path: Path, mode: int, *, sync: bool = True) -> None:
     """Put the data at `path`; a file that was there stays until the new one is on disk.
 
     Args:
         mode: Who may read it, as for `chmod`.
+        sync: Wait until it is on the disk; without, a power cut may leave it empty.
 
     Raises:
         OSError: It cannot be written.
@@ -21,8 +22,9 @@ def write_whole(data: bytes, path: Path, mode: int) -> None:
         part = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         part.chmod(mode)
         part.replace(path)
     finally:

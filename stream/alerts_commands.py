@@ -31,7 +31,7 @@ def list_alerts(
     from stream.store import Store
 
     with Store.open(_store_folder(store, config_file)) as opened:
-        output.print(as_table(opened.find(camera=camera, since=_since(days), limit=limit)))
+        output.print(as_table(opened.find(camera=camera, since=_since(days), limit=limit), opened.feedback()))
 
 
 def show(
@@ -45,7 +45,7 @@ def show(
         record = opened.get(alert_id)
         if record is None:
             raise StoreError(f"alert {alert_id}: there is none of this id: see `alerts list`")
-        output.print(as_details(record))
+        output.print(as_details(record, opened.feedback(alert_id)))
 
 
 def export(

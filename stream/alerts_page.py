@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.overview import place
-from stream.store import AlertRecord
+from stream.store import AlertRecord, Feedback
 
 _STYLE = {"open": "bold red", "ended": ""}
 _CSV_COLUMNS = (
@@ -38,8 +38,9 @@ _CSV_COLUMNS = (
 )
 
 
-def as_table(records: Iterable[AlertRecord]) -> Table:
+def as_table(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) -> Table:
     """One line for each, in the order given; times are UTC, as in the ids."""
+    verdicts = {one.alert_id: one.verdict for one in feedback if one.undone_utc is None}
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True, overflow="fold")  # whole on any terminal: it is what one copies
     for name in ("camera", "kind", "began (UTC)", "lasted", "score", "where"):
@@ -48,7 +49,7 @@ def as_table(records: Iterable[AlertRecord]) -> Table:
         cells = (
             record.id,
             record.camera,
-            record.kind,
+            f"{record.kind}, {verdicts[record.id]}" if record.id in verdicts else record.kind,
             _clock(record.started_utc),
             _lasted(record),
             f"{record.score:.3g}/{record.threshold:.3g}",
@@ -58,7 +59,7 @@ def as_table(records: Iterable[AlertRecord]) -> Table:
     return table
 
 
-def as_details(record: AlertRecord) -> Table:
+def as_details(record: AlertRecord, feedback: Iterable[Feedback] = ()) -> Table:
     """All that is known about one alert, a line for each thing."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
@@ -75,6 +76,7 @@ def as_details(record: AlertRecord) -> Table:
         "where": _where(record),
         "evidence": "\n".join(record.evidence) or "none",
         "reason": record.reason,
+        "marked": "\n".join(map(_said, feedback)),
     }
     for name, value in lines.items():
         if value:
@@ -112,6 +114,11 @@ def _lasted(record: AlertRecord) -> str:
         return record.reason or "not known"
     seconds = record.ended_s - record.started_s
     return f"{seconds:.1f} s" if seconds < 60.0 else f"{seconds // 60.0:.0f} min {seconds % 60.0:02.0f} s"
+
+
+def _said(feedback: Feedback) -> str:
+    undone = "" if feedback.undone_utc is None else f", taken back {_clock(feedback.undone_utc)} UTC"
+    return f"{feedback.verdict}, {_clock(feedback.utc)} UTC{undone}"
 
 
 def _where(record: AlertRecord) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from configs.schema import CameraSettings, ClipSettings, Config, ConfigError
+from configs.schema import CameraSettings, ClipSettings, Config, ConfigError, MemorySettings
 from detector.bundle import Bundle, BundleError, ClipPreparation, check_settings, read
 from stream import logs
 from stream.bus import Endpoints
@@ -25,9 +25,9 @@ from stream.ring import Ring
 from stream.sink import SinkCamera, SinkSpec
 from stream.source import is_camera, open_source, redact
 from stream.stopping import StopSignals
-from stream.store import Store, default_folder
+from stream.store import FOOTAGE, Store, default_folder
 from stream.supervisor import Child, Supervisor
-from stream.worker_spec import WorkerCamera, WorkerSpec
+from stream.worker_spec import MemorySpec, WorkerCamera, WorkerSpec
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +101,7 @@ def watch(
                     threshold=camera.threshold,
                     mask=mask,
                     clip_weights=camera.analysis.clip.weights,
+                    policy=camera.policy,
                 )
             )
             captures.append(
@@ -115,7 +116,12 @@ def watch(
             )
         children += _observers(show, endpoints, tuple(models), title, picture)
         sink = SinkSpec(endpoints=endpoints, folder=folder, cameras=tuple(sink_cameras))
-        worker = WorkerSpec(endpoints=endpoints, settings=config.worker, cameras=tuple(worker_cameras))
+        worker = WorkerSpec(
+            endpoints=endpoints,
+            settings=config.worker,
+            cameras=tuple(worker_cameras),
+            memory=_memory(config.memory, folder),
+        )
         children.append(Child(name="sink", target="stream.sink:run", spec=sink, stage=_SINK))
         children.append(Child(name="worker", target="stream.worker:run", spec=worker, stage=_WORKER))
         children += [
@@ -176,6 +182,17 @@ def _check_clip(chosen: ClipSettings, made: ClipPreparation | None, where: str) 
             f"{where}: the model does not fit the settings: analysis.clip.stride_s {chosen.stride_s:g}, calibrated "
             f"with {made.stride_s:g}: calibrate again"
         )
+
+
+def _memory(settings: MemorySettings, store_folder: Path) -> MemorySpec | None:
+    if not settings.keep:
+        return None
+    return MemorySpec(
+        folder=settings.folder or store_folder / FOOTAGE,
+        episodes=settings.episodes,
+        normal_s=settings.normal_minutes * 60.0,
+        most_bytes=round(settings.megabytes * 1e6),
+    )
 
 
 def _check_source(camera: CameraSettings, model: Bundle) -> None:

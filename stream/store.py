@@ -20,8 +20,10 @@ import platformdirs
 from stream.clock import utc_text
 from stream.messages import Region
 
-SCHEMA = 1
+SCHEMA = 2
 FILE_NAME = "alerts.sqlite"
+FOOTAGE = "footage"
+"""Folder beside it for what was kept of the pictures' features, unless the configuration says otherwise."""
 
 _BUSY_S = 1.0  # for another process to finish writing; the sink must not stand still for longer
 _COLUMNS = (
@@ -58,6 +60,13 @@ CREATE TABLE IF NOT EXISTS alerts (
     reason TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (started_utc);
+CREATE TABLE IF NOT EXISTS feedback (
+    alert_id TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    utc TEXT NOT NULL,
+    undone_utc TEXT
+);
+CREATE INDEX IF NOT EXISTS feedback_by_alert ON feedback (alert_id);
 """
 _SAVE = (
     f"INSERT OR REPLACE INTO alerts ({', '.join(_COLUMNS)}) "  # noqa: S608 - names of this module only
@@ -93,6 +102,16 @@ class AlertRecord:
     """Paths of pictures."""
     reason: str = ""
     """Why it ended, where that was not its score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What somebody said of an alert."""
+
+    alert_id: str
+    verdict: Literal["normal"]
+    utc: str
+    undone_utc: str | None = None
 
 
 class Store:
@@ -162,6 +181,50 @@ class Store:
         except sqlite3.Error as error:
             raise _explained(self.path, error) from error
         return sorted(row[0] for row in rows)
+
+    def add_feedback(self, feedback: Feedback) -> None:
+        """Keep what was said of an alert, beside what was said before.
+
+        Raises:
+            StoreError: It is not kept.
+        """
+        self._check_place()
+        try:
+            self._connection.execute(
+                "INSERT INTO feedback (alert_id, verdict, utc, undone_utc) VALUES (?, ?, ?, ?)",
+                (feedback.alert_id, feedback.verdict, feedback.utc, feedback.undone_utc),
+            )
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
+
+    def undo_feedback(self, alert_id: str, utc: str) -> bool:
+        """Take back what was said of an alert; False where nothing was.
+
+        Raises:
+            StoreError: It is not taken back.
+        """
+        self._check_place()
+        try:
+            changed = self._connection.execute(
+                "UPDATE feedback SET undone_utc = ? WHERE alert_id = ? AND undone_utc IS NULL", (utc, alert_id)
+            )
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
+        return changed.rowcount > 0
+
+    def feedback(self, alert_id: str | None = None) -> list[Feedback]:
+        """All that was said, of one alert or of any, in order, what was taken back included.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        where, values = ("", ()) if alert_id is None else (" WHERE alert_id = ?", (alert_id,))
+        query = f"SELECT alert_id, verdict, utc, undone_utc FROM feedback{where} ORDER BY rowid"  # noqa: S608 - no input
+        try:
+            rows = self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
+        return [Feedback(alert_id=row[0], verdict=row[1], utc=row[2], undone_utc=row[3]) for row in rows]
 
     def get(self, id: str) -> AlertRecord | None:  # noqa: A002 - the word of the command line
         """The alert, None where there is none of this id.

@@ -16,21 +16,23 @@ import numpy as np
 
 from detector import bundle
 from detector.clips import ClipCall
-from detector.detector import Detector, Sighting, features, from_bundle
+from detector.detector import Detector, Sighting, detector_of, features, from_bundle
 from detector.device import DeviceError, use_device
 from detector.features.clip_memory import PICTURES, SIDE_PX
 from detector.features.clip_weights import ClipError
 from detector.features.network import Network
 from detector.fusion import Verdict
 from detector.observer import Observer
+from detector.stretch import About
 from stream.batching import Batcher, Intake, Item
 from stream.bus import Publisher, ScoreSender
 from stream.child import ChildError, Parent
 from stream.clock import utc_now, utc_text
+from stream.kept import Keeper
 from stream.messages import Health, Score
 from stream.policy import Smoother
 from stream.ring import Ring
-from stream.worker_spec import PROCESS, WorkerCamera, WorkerSpec
+from stream.worker_spec import PROCESS, MemorySpec, WorkerCamera, WorkerSpec
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ def run(spec: WorkerSpec, parent: Parent) -> None:
     try:
         device, threads = use_device(spec.settings.device, spec.settings.threads or max(1, cores - 1))
         clip_networks = _ClipNetworks(device)
-        cameras = {camera.name: _Camera.open(camera, device, clip_networks) for camera in spec.cameras}
+        cameras = {camera.name: _Camera.open(camera, device, clip_networks, spec.memory) for camera in spec.cameras}
     except (bundle.BundleError, ClipError, DeviceError) as error:
         raise ChildError(str(error)) from error
     network = Network(device, threads)
@@ -75,6 +77,7 @@ def run(spec: WorkerSpec, parent: Parent) -> None:
         end_s = time.monotonic() + _DRAIN_S
         while worker.step(0.0) and time.monotonic() < end_s:
             pass
+        worker.close()
     # Taking torch apart lasts most of a second, of the three that a Ctrl-C may take, and nothing is open any more.
     os._exit(0)
 
@@ -106,24 +109,78 @@ class _ClipNetworks:
 
 @dataclass(slots=True, kw_only=True)
 class _Camera:
+    spec: WorkerCamera
+    device: str
+    model: bundle.Bundle
+    version: tuple[int, ...] | None
+    """Of the model's file, None where that is gone."""
     detector: Detector
     observer: Observer
     smoother: Smoother
-    threshold: float
+    keeper: Keeper | None
 
     @classmethod
-    def open(cls, camera: WorkerCamera, device: str, clip_networks: _ClipNetworks) -> "_Camera":
+    def open(
+        cls, camera: WorkerCamera, device: str, clip_networks: _ClipNetworks, memory: MemorySpec | None
+    ) -> "_Camera":
+        version = _version(camera.model)
         model = bundle.read(camera.model)
+        made = model.preparation
         if camera.mask is not None:
-            model = replace(model, preparation=replace(model.preparation, mask=camera.mask))
+            model = replace(model, preparation=replace(made, mask=camera.mask))
         clip_network = clip_networks.of(camera, model)
         detector, observer = from_bundle(model, str(camera.model), device, clip_network)
+        about = About(
+            camera=camera.name,
+            model=str(camera.model.absolute()),
+            width=made.width,
+            height=made.height,
+            rate_fps=made.rate_fps,
+        )
         return cls(
+            spec=camera,
+            device=device,
+            model=model,
+            version=version,
             detector=detector,
             observer=observer,
-            smoother=Smoother(model.preparation.smoothing_s),
-            threshold=model.budget.threshold if camera.threshold is None else camera.threshold,
+            smoother=Smoother(made.smoothing_s),
+            keeper=None if memory is None else Keeper(about, camera.policy, memory),
         )
+
+    @property
+    def threshold(self) -> float:
+        given = self.spec.threshold
+        return self.model.budget.threshold if given is None else given
+
+    def take_up_changes(self) -> None:
+        """Go on with the model's file where it has changed; one that does not fit is told of and left."""
+        version = _version(self.spec.model)
+        if version is None or version == self.version:
+            return
+        self.version = version
+        where = str(self.spec.model)
+        try:
+            model = bundle.read(self.spec.model)
+            if self.spec.mask is not None:
+                model = replace(model, preparation=replace(model.preparation, mask=self.spec.mask))
+            if model.preparation != self.model.preparation:
+                raise bundle.BundleError(f"{where}: prepares pictures in another way: start again to use it")
+            detector = detector_of(model, where, self.device)
+        except bundle.BundleError as error:
+            logger.warning("camera %s: goes on with the model it has: %s", self.spec.name, error)
+            return
+        self.model, self.detector = model, detector
+        logger.info("camera %s: the model has changed and is used from now on", self.spec.name)
+
+
+def _version(path: Path) -> tuple[int, ...] | None:
+    """What tells a file from the one that was there before."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 class _Worker:
@@ -159,6 +216,8 @@ class _Worker:
             self._batches += 1
             self._busy_s += ran_s
         if time.monotonic() - self._reported_s >= _REPORT_EVERY_S:
+            for camera in self._cameras.values():
+                camera.take_up_changes()
             self._report()
         return bool(batch)
 
@@ -169,9 +228,17 @@ class _Worker:
             for camera, item in zip(cameras, batch, strict=True)
         ]
         for camera, item, seen in zip(cameras, batch, features(self._network, sightings), strict=True):
-            self._send(camera, item, camera.detector.judge(seen))
+            score = self._send(camera, item, camera.detector.judge(seen))
+            if camera.keeper is not None:
+                camera.keeper.step(score.stream_time_s, item.frame.utc_s, score.score, score.threshold, seen)
 
-    def _send(self, camera: _Camera, item: Item, verdict: Verdict) -> None:
+    def close(self) -> None:
+        """Nothing more will come."""
+        for camera in self._cameras.values():
+            if camera.keeper is not None:
+                camera.keeper.close()
+
+    def _send(self, camera: _Camera, item: Item, verdict: Verdict) -> Score:
         frame = item.frame
         score = camera.smoother.step(frame.stream_time_s, verdict.score)
         if not math.isfinite(score):
@@ -192,6 +259,7 @@ class _Worker:
         )
         self._sender.send(message, heat.tobytes())
         self._publisher.send(message, heat.tobytes())
+        return message
 
     def _report(self) -> None:
         """Say on the bus that this process works, and what it dropped."""
@@ -200,6 +268,7 @@ class _Worker:
             "batches": float(self._batches),
             "busy_s": round(self._busy_s, 3),
             "backlog_dropped": float(self._sender.dropped),
+            "not_kept": float(sum(one.keeper.errors for one in self._cameras.values() if one.keeper is not None)),
         }
         for intake in self._intakes:
             counters |= {f"drop/{intake.camera}/{cause}": float(count) for cause, count in intake.drops.items()}

@@ -1,9 +1,9 @@
 """What the worker process is told. Apart from the worker itself, so that its parent does not load torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from configs.schema import Polygon, WorkerSettings
+from configs.schema import PolicySettings, Polygon, WorkerSettings
 from stream.bus import Endpoints
 from stream.ring import RingSpec
 
@@ -23,6 +23,22 @@ class WorkerCamera:
     """Areas to ignore, instead of the model's."""
     clip_weights: Path | None = None
     """Of the clip network, where the model needs one."""
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    """As the sink has it: what is an alert there is one here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySpec:
+    """What features are kept, and where."""
+
+    folder: Path
+    """Each camera has one of its own in it."""
+    episodes: int
+    """Latest alerts of each camera."""
+    normal_s: float
+    """Normal time of each camera, seconds."""
+    most_bytes: int
+    """Of each camera: half for alerts, half for normal time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +48,5 @@ class WorkerSpec:
     endpoints: Endpoints
     settings: WorkerSettings
     cameras: tuple[WorkerCamera, ...]
+    memory: MemorySpec | None = None
+    """None keeps nothing."""

@@ -75,6 +75,8 @@ def test_the_commands_are_those_that_were_promised():
         "alerts list",
         "alerts show",
         "alerts export",
+        "alerts mark-normal",
+        "alerts undo",
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.store import FILE_NAME, AlertRecord, Store, StoreError, default_folder, new_id
+from stream.store import FILE_NAME, AlertRecord, Feedback, Store, StoreError, default_folder, new_id
 
 RECORD = AlertRecord(
     id="20260131-120000-gate-3f",
@@ -113,13 +113,13 @@ def test_folder_and_files_are_for_this_user_only(tmp_path):
 def test_a_newer_schema_is_refused_and_left_as_it_is(tmp_path):
     Store.open(tmp_path).close()
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
-    with pytest.raises(StoreError, match=r"has schema 2, this program knows 1: update it or take another") as caught:
+    with pytest.raises(StoreError, match=r"has schema 3, this program knows 2: update it or take another") as caught:
         Store.open(tmp_path)
     assert "\n" not in str(caught.value)
     connection = sqlite3.connect(tmp_path / FILE_NAME)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     connection.close()
 
 
@@ -240,3 +240,41 @@ def test_the_default_folder_is_the_users(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert default_folder() == tmp_path / "mulde-stream"
     assert not default_folder().exists()
+
+
+SAID = Feedback(alert_id=RECORD.id, verdict="normal", utc="2026-01-31T13:00:00.000Z")
+
+
+def test_what_is_said_of_an_alert_outlives_that_it_is_saved_again(tmp_path, store):
+    store.save(RECORD)
+    store.add_feedback(SAID)
+    store.save(ENDED)
+    assert store.feedback(RECORD.id) == store.feedback() == [SAID]
+    assert store.feedback("other") == []
+    with Store.open(tmp_path) as again:
+        assert again.feedback() == [SAID]
+
+
+def test_what_was_said_can_be_taken_back_and_said_again_and_all_of_it_is_kept(store):
+    store.save(RECORD)
+    store.add_feedback(SAID)
+    assert store.undo_feedback(RECORD.id, "2026-01-31T14:00:00.000Z")
+    assert not store.undo_feedback(RECORD.id, "2026-01-31T15:00:00.000Z")
+    store.add_feedback(replace(SAID, utc="2026-01-31T16:00:00.000Z"))
+    assert store.feedback() == [
+        replace(SAID, undone_utc="2026-01-31T14:00:00.000Z"),
+        replace(SAID, utc="2026-01-31T16:00:00.000Z"),
+    ]
+
+
+def test_a_store_of_the_version_before_feedback_keeps_its_alerts_and_can_take_some(tmp_path, store):
+    store.save(RECORD)
+    store.close()
+    old = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    old.executescript("DROP TABLE feedback; PRAGMA user_version = 1;")
+    old.close()
+    with Store.open(tmp_path) as now:
+        assert now.find() == [RECORD]
+        assert now.feedback() == []
+        now.add_feedback(SAID)
+        assert now.feedback() == [SAID]

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from contextlib import contextmanager
@@ -10,9 +11,9 @@ import pytest
 import torch
 
 from configs.schema import WorkerSettings
-from detector import bundle
+from detector import bundle, stretch
 from detector.bundle import ClipPreparation
-from detector.detector import contents
+from detector.detector import contents, detector_of
 from detector.family import CLIP, Family
 from detector.features import clip
 from detector.features.background import Scene
@@ -23,7 +24,7 @@ from stream.messages import Health, Score
 from stream.ring import Ring
 from stream.scene import open_scene
 from stream.source import open_source
-from stream.worker_spec import WorkerCamera, WorkerSpec
+from stream.worker_spec import MemorySpec, WorkerCamera, WorkerSpec
 from tests.program import Program
 
 SIZE = (320, 176)
@@ -68,7 +69,7 @@ class Worker:
 
 
 @contextmanager
-def worker(folder, settings=SETTINGS, **cameras):
+def worker(folder, settings=SETTINGS, memory=None, **cameras):
     """A worker for cameras given as name=(model, threshold, mask) or with weights of the clip network beside."""
     endpoints = Endpoints.in_folder(folder / "bus")
     log_file = folder / "worker.log"
@@ -84,7 +85,7 @@ def worker(folder, settings=SETTINGS, **cameras):
         )
         for name, (model, threshold, mask, *weights) in cameras.items()
     )
-    spec = WorkerSpec(endpoints=endpoints, settings=settings, cameras=made)
+    spec = WorkerSpec(endpoints=endpoints, settings=settings, cameras=made, memory=memory)
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(
@@ -274,6 +275,71 @@ def test_a_model_that_cannot_be_used_is_one_line_and_a_failure(tmp_path, street,
         assert "\n" not in text
         assert made.process.exitcode == 1
         assert "Traceback" not in (made.log_file.read_text() if made.log_file.exists() else "")
+
+
+def test_it_keeps_the_features_of_an_alert_and_nothing_where_that_is_not_wanted(tmp_path, street):
+    shown = pictures(street.van)
+    memory = MemorySpec(folder=tmp_path / "footage", episodes=5, normal_s=60.0, most_bytes=100_000_000)
+    for wanted in (None, memory):
+        with worker(tmp_path, memory=wanted, gate=(street.model, None, None)) as made:
+            assert made.next_word()[0] == child.READY
+            for picture in shown:
+                made.write(picture)
+                made.receive(1)
+            assert made.stop()[0] == 0  # with the van still there
+        assert (tmp_path / "footage").exists() == (wanted is not None)
+    (path,) = stretch.files(tmp_path / "footage" / "gate", stretch.ALERT)
+    kept = stretch.read(path)
+    assert kept.about.model == str(street.model)
+    assert (kept.about.camera, kept.about.rate_fps) == ("gate", RATE_FPS)
+    detector = detector_of(bundle.read(street.model), "street.mulde", "cpu")
+    assert max(detector.judge(seen).score for seen in kept.seen) > bundle.read(street.model).budget.threshold
+    times_s = [round(picture.stream_time_s, 4) for picture in shown]
+    assert set(kept.times_s) <= set(times_s)
+    assert len(kept.times_s) > 10
+
+
+def changed(model, **changes):
+    """Put another model at its place, as marking an alert does."""
+    made = bundle.read(model)
+    preparation = {name: changes.pop(name) for name in ("smoothing_s",) if name in changes}
+    made = replace(made, preparation=replace(made.preparation, **preparation), budget=replace(made.budget, **changes))
+    bundle.write(made, model)
+
+
+def thresholds_until(made, picture, done, within_s=15.0):
+    """Thresholds of a picture's scores until one of them, or the log, is as wanted."""
+    deadline_s = time.monotonic() + within_s
+    thresholds = []
+    while not thresholds or not done(thresholds[-1]):
+        assert time.monotonic() < deadline_s, made.log_file.read_text()
+        made.write(picture)
+        ((score, _),) = made.receive(1)
+        thresholds.append(score.threshold)
+    return thresholds
+
+
+def test_a_model_that_changes_while_it_works_is_taken_up_unless_it_does_not_fit(tmp_path, street):
+    model = tmp_path / "gate.mulde"
+    shutil.copy(street.model, model)
+    before = round(bundle.read(model).budget.threshold, 4)
+    picture = pictures(street.van)[0]
+    with worker(tmp_path, gate=(model, None, None)) as made:
+        assert made.next_word()[0] == child.READY
+        assert thresholds_until(made, picture, lambda _: True) == [before]
+        changed(model, threshold=7.5)
+        seen = thresholds_until(made, picture, lambda threshold: threshold == 7.5)
+        assert set(seen) <= {before, 7.5}
+        changed(model, threshold=9.5, smoothing_s=2.0)
+        thresholds_until(made, picture, lambda _: "prepares pictures in another way" in made.log_file.read_text())
+        model.write_bytes(model.read_bytes()[:-1000])
+        thresholds_until(made, picture, lambda _: "cut off" in made.log_file.read_text())
+        model.unlink()
+        assert set(thresholds_until(made, picture, lambda _: True)) == {7.5}
+        assert made.stop()[0] == 0
+    log = made.log_file.read_text()
+    assert log.count("the model has changed and is used from now on") == 1
+    assert log.count("goes on with the model it has") == 2
 
 
 CLIP_NETWORK = "hiera_base_16x224"

@@ -1,0 +1,174 @@
+"""The commands that say of an alert that it is normal, and take that back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calibrate.interrupt import exit_on_interrupt
+from calibrate.marking_error import MarkingError
+from configs.options import ConfigFile, StoreFolder, messages, output
+from configs.schema import Config, load
+
+if TYPE_CHECKING:
+    from detector.stretch import About
+    from stream.store import AlertRecord
+
+_Id = Annotated[str, typer.Argument(metavar="ID")]
+_Model = Annotated[
+    Path | None, typer.Option(metavar="F.mulde", help="The camera's model. Default: the one that watched.")
+]
+
+
+def mark_normal(
+    alert_id: _Id, model: _Model = None, store: StoreFolder = None, config_file: ConfigFile = None
+) -> None:
+    """Say that an alert was about nothing: what it showed counts as normal from now on.
+
+    Changes the camera's model, not its threshold. A watch that runs takes it up by itself.
+    """
+    from stream.clock import utc_now
+    from stream.store import Feedback, Store
+
+    config = load(config_file) if config_file else Config()
+    folder = _store_folder(store, config)
+    with Store.open(folder) as opened:
+        record = _ended(opened.get(alert_id), alert_id)
+        with exit_on_interrupt(messages):
+            from calibrate import marking
+            from detector import bundle, stretch
+        kept = _kept(_footage(folder, config) / record.camera, record)
+        path = model or Path(kept.about.model)
+        try:
+            seen = stretch.read(kept.path)
+        except stretch.StretchError as error:
+            raise MarkingError(str(error)) from error
+        utc = utc_now()
+        marked = marking.mark(bundle.read(path), str(path), seen, alert=alert_id, threshold=record.threshold, utc=utc)
+        bundle.write(marked.bundle, path)
+        _rename(kept.path, stretch.file_of(kept.path.parent, stretch.MARKED, alert_id))
+        opened.add_feedback(Feedback(alert_id=alert_id, verdict="normal", utc=utc))
+    output.print(
+        f"alert {alert_id} counts as normal in {path}: by itself it would now reach {marked.after:.2f} instead of "
+        f"{marked.before:.2f}, with the threshold at {record.threshold:.2f}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    if marked.after > record.threshold:
+        output.print("That is still an alert: parts of it are unlike the rest of it.", soft_wrap=True)
+
+
+def undo(alert_id: _Id, model: _Model = None, store: StoreFolder = None, config_file: ConfigFile = None) -> None:
+    """Take back that an alert was marked as normal."""
+    from stream.clock import utc_now
+    from stream.store import Store, StoreError
+
+    config = load(config_file) if config_file else Config()
+    folder = _store_folder(store, config)
+    with Store.open(folder) as opened:
+        record = opened.get(alert_id)
+        if record is None:
+            raise StoreError(f"alert {alert_id}: there is none of this id: see `alerts list`")
+        with exit_on_interrupt(messages):
+            from calibrate import marking
+            from detector import bundle, stretch
+        kept = stretch.file_of(_footage(folder, config) / record.camera, stretch.MARKED, alert_id)
+        about = _about(kept)
+        path = model or (None if about is None else Path(about.model))
+        if path is None:
+            raise MarkingError(f"alert {alert_id}: is not marked, or its model is forgotten: name that with --model")
+        utc = utc_now()
+        made = bundle.read(path)
+        was_marked = marking.is_marked(made, alert_id)
+        if was_marked:
+            bundle.write(marking.undo(made, alert=alert_id, utc=utc), path)
+        if about is not None:
+            started = datetime.fromisoformat(about.started_utc)
+            _rename(kept, stretch.file_of(kept.parent, stretch.ALERT, f"{started:%Y%m%dT%H%M%S%f}"))
+        if not opened.undo_feedback(alert_id, utc) and not was_marked:  # the model may have been made anew
+            raise MarkingError(f"alert {alert_id}: is not marked as normal: there is nothing to take back")
+    output.print(f"alert {alert_id} does not count as normal any more in {path}", soft_wrap=True, highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    path: Path
+    about: "About"
+
+
+def _ended(record: "AlertRecord | None", alert_id: str) -> "AlertRecord":
+    """The alert, if it is one that can be marked."""
+    from stream.store import StoreError
+
+    if record is None:
+        raise StoreError(f"alert {alert_id}: there is none of this id: see `alerts list`")
+    if record.kind != "anomaly":
+        raise MarkingError(f"alert {alert_id}: is about the {record.kind}, which no mark makes normal")
+    if record.state == "open":
+        raise MarkingError(f"alert {alert_id}: is still going on: mark it when it has ended")
+    return record
+
+
+def _kept(folder: Path, record: "AlertRecord") -> _Kept:
+    """What was kept of the alert's time: the file that has most of it."""
+    started = datetime.fromisoformat(record.started_utc)
+    lasted_s = (record.peaked_s if record.ended_s is None else record.ended_s) - record.started_s
+    ended = started + timedelta(seconds=max(lasted_s, 0.0))
+
+    def shared_s(about: "About") -> float:
+        first = max(started, datetime.fromisoformat(about.started_utc))
+        return (min(ended, datetime.fromisoformat(about.ended_utc)) - first).total_seconds()
+
+    found = max(_all_kept(folder), key=lambda kept: shared_s(kept.about), default=None)
+    if found is None or shared_s(found.about) < 0.0:
+        raise MarkingError(
+            f"alert {record.id}: nothing of it is kept in {folder}: only the latest memory.episodes of each camera "
+            "are, and none with memory.keep false"
+        )
+    return found
+
+
+def _all_kept(folder: Path) -> Iterator[_Kept]:
+    from detector import stretch
+
+    for path in (*stretch.files(folder, stretch.ALERT), *stretch.files(folder, stretch.MARKED)):
+        about = _about(path)
+        if about is not None:
+            yield _Kept(path, about)
+
+
+def _about(path: Path) -> "About | None":
+    """What a kept stretch says of itself; one that is gone, cut off or another version's is as good as not kept."""
+    from detector import stretch
+
+    try:
+        return stretch.about(path)
+    except stretch.StretchError:
+        return None
+
+
+def _rename(path: Path, to: Path) -> None:
+    try:
+        path.rename(to)
+    except OSError as error:
+        raise MarkingError(f"{path}: cannot be renamed: {error.strerror}: it may be forgotten") from error
+
+
+def _store_folder(store: Path | None, config: Config) -> Path:
+    from stream.store import default_folder
+
+    return store or config.store.folder or default_folder()
+
+
+def footage_folder(store: Path | None, config: Config) -> Path:
+    """Where the features of all cameras are kept."""
+    return _footage(_store_folder(store, config), config)
+
+
+def _footage(store_folder: Path, config: Config) -> Path:
+    from stream.store import FOOTAGE
+
+    return config.memory.folder or store_folder / FOOTAGE

@@ -1,0 +1,57 @@
+"""`calibrate --update`: a model learned anew from what watching has kept."""
+
+import logging
+from pathlib import Path
+
+from calibrate.feedback_commands import footage_folder
+from calibrate.interrupt import exit_on_interrupt
+from configs.options import Device, fail, messages, output
+from configs.schema import CalibrationSettings, CameraSettings, Config
+
+
+def update(
+    path: Path,
+    target: Path,
+    settings: CalibrationSettings,
+    config: Config,
+    camera: CameraSettings | None,
+    store: Path | None,
+    device: Device,
+) -> None:
+    """Learn the model at `path` anew and put it at `target`.
+
+    Args:
+        camera: Whose features to take, None = those of whichever camera this very file watched.
+
+    Raises:
+        BundleError, FootageError: It cannot be.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    with exit_on_interrupt(messages):
+        from calibrate import progress, report
+        from calibrate import update as learning
+        from detector import bundle
+        from detector.device import DeviceError, use_device
+
+    made = bundle.read(path)
+    kept = learning.kept_for(path, made, footage_folder(store, config), None if camera is None else camera.name)
+    try:
+        computing, _ = use_device(device.value, threads=0)
+    except DeviceError as error:
+        fail(str(error))
+    if "alerts_per_day" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"alerts_per_day": made.budget.alerts_per_day})
+    policy = (camera or config).policy.model_copy(update={"smoothing_s": made.preparation.smoothing_s})
+    with progress.bars(messages, ("densities", "threshold")) as on_progress:
+        updated = learning.update(
+            made, kept, policy=policy, settings=settings, device=computing, on_progress=on_progress
+        )
+    bundle.write(updated.bundle, target)
+    asked = updated.threshold.budget
+    output.print(
+        f"{target}: learned anew from {report.duration(updated.normal_s)} of kept normal time and {updated.marked} "
+        f"alert(s) marked as normal; threshold {asked.threshold:.2f} ({asked.low:.2f} to {asked.high:.2f}) for "
+        f"{report.budget(asked.alerts_per_day)}, it was {made.budget.threshold:.2f}",
+        highlight=False,
+    )
+    output.print(report.promise(updated.threshold))
