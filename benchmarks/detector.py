@@ -4,7 +4,9 @@
 
 CPU time per frame, a decoder's own threads included. By hand is what one would write first: every frame through the
 network in plain torch, and every cell of the picture through the densities of all families, noise scale after noise
-scale with the gradient by automatic differentiation; to find what moves would come on top. Both take turns.
+scale with the gradient by automatic differentiation; to find what moves and to make vectors of what the network gives
+would come on top. Both take turns; frames/s and the ratio leave decoding out on both sides. What benchmarks.network
+says of memory holds for plain torch here too.
 """
 
 import argparse
@@ -31,7 +33,6 @@ from calibrate.train import Learned, learn
 from configs.schema import Config
 from detector.detector import Features, Sighting, features
 from detector.family import Family
-from detector.features import appearance, motion, stay
 from detector.features.grid import Grid
 from detector.features.network import InnerLayers, Layers, Network
 from detector.fusion import Evidence, fuse
@@ -208,18 +209,12 @@ class _ByHand:
 
     def _judge(self, image: npt.NDArray[np.uint8]) -> None:
         with torch.inference_mode():
-            fine, coarse = (layer[0].numpy() for layer in self._layers(torch.from_numpy(image[None])))
-        cells = np.arange(self._grid.rows * self._grid.columns)
-        nothing = np.zeros(len(cells), np.float32)  # what the values are does not change the cost
-        vectors = {
-            "motion": motion.vectors(nothing),
-            "texture": appearance.directions(fine, cells),
-            "shape": appearance.directions(coarse, cells),
-            "stay": stay.vectors(cells, nothing, self._grid),
-        }
+            self._layers(torch.from_numpy(image[None]))
+        cells = self._grid.rows * self._grid.columns
         for family, net, textbook in self._nets:
             settings = family.settings
-            x = family.standardised(vectors[settings.name], net)
+            vectors = np.zeros((cells, len(family.mean)), np.float32)  # what the values are does not change the cost
+            x = family.standardised(vectors, net)
             sigmas = sigma_grid(settings.training.sigma_low, settings.training.sigma_high, settings.scales)
             _textbook.read(textbook, x, sigmas, len(x))
 

