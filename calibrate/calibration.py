@@ -18,8 +18,9 @@ from calibrate.footage import FootageError, Plan, Shot, preview, shots
 from calibrate.threshold import Threshold, choose
 from calibrate.train import Learned, learn
 from configs.schema import CalibrationSettings, PolicySettings
-from detector import bundle
+from detector import bundle, condition, drift
 from detector.clips import ClipView
+from detector.condition import Study
 from detector.detector import contents
 from detector.features.background import Scene, empty_scene
 from detector.features.grid import Grid, Polygons
@@ -83,12 +84,13 @@ def calibrate(
     pictures = _reporting(shots(plan), on_progress)
     if plan.live:
         head = _head(pictures, min(_LIVE_PREVIEW_SHARE * plan.minutes * 60.0, _LONGEST_LIVE_PREVIEW_S))
-        scene = empty_scene_of([shot.picture.image for shot in head[:: max(1, round(plan.rate_fps))]], grid)
+        spread = [shot.picture.image for shot in head[:: max(1, round(plan.rate_fps))]]
         pictures = chain(head, pictures)
     else:
-        scene = empty_scene_of([picture.image for picture in preview(plan)], grid)
+        spread = [picture.image for picture in preview(plan)]
+    scene, study = empty_scene_of(spread, grid), Study(spread)
     observer = Observer(grid, plan.rate_fps, mask, scene, clips)
-    footage = collect(pictures, observer, Network(device, threads), settings.max_vectors)
+    footage = collect(_studied(pictures, study), observer, Network(device, threads), settings.max_vectors)
     _check_length(footage, settings.folds)
     if clips is not None:
         clips_of_footage.check(footage.blocks, settings.folds)
@@ -106,7 +108,7 @@ def calibrate(
     on_progress("threshold", 1.0)
     assert observer.scene is not None, "there were pictures"
     return Calibration(
-        bundle=_bundle(plan, mask, clips, policy, settings, footage, learned, threshold, observer.scene),
+        bundle=_bundle(plan, mask, clips, policy, settings, footage, learned, threshold, observer.scene, study),
         threshold=threshold,
         pictures=footage.pictures,
         quiet_share=_quiet_share(footage),
@@ -130,6 +132,12 @@ def _head(pictures: Iterator[Shot], seconds: float) -> list[Shot]:
 def _reporting(pictures: Iterator[Shot], on_progress: OnProgress) -> Iterator[Shot]:
     for shot in pictures:
         on_progress("footage", shot.done)
+        yield shot
+
+
+def _studied(pictures: Iterator[Shot], study: Study) -> Iterator[Shot]:
+    for shot in pictures:
+        study.step(shot.picture.image, shot.picture.stream_time_s)
         yield shot
 
 
@@ -162,9 +170,12 @@ def _bundle(
     learned: Learned,
     threshold: Threshold,
     scene: Scene,
+    study: Study,
 ) -> bundle.Bundle:
     width, height = plan.size
     families, arrays = contents(learned.families, scene)
+    arrays |= {f"{condition.PREFIX}.{name}": array for name, array in study.reference().arrays().items()}
+    arrays |= {f"{drift.PREFIX}.{name}": means for name, means in learned.block_means.items()}
     return bundle.Bundle(
         preparation=bundle.Preparation(
             width=width,

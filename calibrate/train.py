@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from calibrate import clips
 from calibrate.blocks import Block
+from detector import drift
 from detector.detector import WIDTHS, Features, Sample
 from detector.family import CLIP, FAMILIES, Family, FamilySettings, Vectors
 from detector.features import stay
@@ -54,6 +55,8 @@ class Learned:
     """Taught on all blocks, with rarities from held-out ones."""
     held_out: tuple[Scored, ...]
     """Every block, scored by densities taught on the other folds."""
+    block_means: Mapping[str, npt.NDArray[np.float64]]
+    """By family, mean decades of each block in which it says enough, by the same densities."""
 
 
 def learn(
@@ -108,7 +111,11 @@ def learn(
         Scored(segment=block.segment, times_s=np.array(block.times_s), scores=fused(block.seen, of_block, grid))
         for block, of_block in zip(blocks, decades, strict=False)  # without those that were made up
     ]
-    return Learned(families=tuple(families), held_out=tuple(scored))
+    means = {
+        name: np.array([of[name].mean() for of in decades[: len(blocks)] if len(of[name]) >= drift.FEWEST_CELLS])
+        for name in WIDTHS  # a clip's decades are not of cells
+    }
+    return Learned(families=tuple(families), held_out=tuple(scored), block_means=means)
 
 
 def fold_of_blocks(count: int, folds: int) -> list[int]:

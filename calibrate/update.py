@@ -20,6 +20,7 @@ from calibrate.footage import FootageError
 from calibrate.threshold import Threshold, choose
 from calibrate.train import learn
 from configs.schema import CalibrationSettings, PolicySettings
+from detector import drift
 from detector.bundle import Bundle
 from detector.detector import contents
 from detector.features.background import Scene
@@ -129,7 +130,8 @@ def update(
     on_progress("threshold", 1.0)
     scene = Scene(bundle.arrays["scene.background"], bundle.arrays["scene.spread"])
     families, arrays = contents(learned.families, scene)
-    names = tuple(f"{family['name']}." for family in (*bundle.families, *families))
+    arrays |= {f"{drift.PREFIX}.{name}": means for name, means in learned.block_means.items()}
+    names = (f"{drift.PREFIX}.", *(f"{family['name']}." for family in (*bundle.families, *families)))
     others = {name: array for name, array in bundle.arrays.items() if not name.startswith(names)}
     provenance = replace(
         bundle.provenance,

@@ -168,6 +168,9 @@ class WorkerSettings(_Section):
     min_wait_ms: float = Field(2.0, ge=0.0, le=1000.0, description="shortest wait for frames to share a batch")
     max_wait_ms: float = Field(100.0, ge=0.0, le=1000.0, description="longest such wait")
     staleness_s: float = Field(0.5, gt=0.0, le=60.0, description="frames older than this are dropped, counted")
+    drift_days: float = Field(
+        30.0, ge=1.0, le=3650.0, description="mean time between false alarms that a camera has drifted, at least"
+    )
 
     @model_validator(mode="after")
     def _waits_are_a_range(self) -> "WorkerSettings":

@@ -105,7 +105,7 @@ class Bundle:
     families: tuple[dict[str, Any], ...]
     """Settings of each family, as plain values."""
     arrays: Mapping[str, npt.NDArray[np.floating]] = field(repr=False)
-    """`scene.*`, `<family>.*` and `harmless.<alert>.*`."""
+    """`scene.*`, `condition.*`, `drift.<family>`, `<family>.*` and `harmless.<alert>.*`."""
     markings: tuple[Marking, ...] = ()
     """In the order in which they were made, those that were undone included."""
 

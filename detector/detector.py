@@ -119,7 +119,10 @@ class Detector:
 
     def judge(self, seen: Features) -> Verdict:
         """The verdict on one picture."""
-        evidence, whole = self.evidence(seen)
+        return self.judge_by(seen, *self.evidence(seen))
+
+    def judge_by(self, seen: Features, evidence: dict[str, Evidence], whole: dict[str, float]) -> Verdict:
+        """The verdict on one picture by what `evidence` gave for it."""
         if self._harmless:
             evidence = self._forgive(seen, evidence)
             if seen.whole is not None and self._harmless.forgives_clip(seen.whole.vectors):

@@ -192,6 +192,8 @@ def _words(camera: CameraView, width: int, height: int, now: Moment) -> list[Lin
 
 
 def _state(camera: CameraView) -> Line:
+    if camera.state == "live" and camera.condition != "ok":
+        return [(_fit(f"● {camera.condition}", _STATE_WIDTH), "yellow" if camera.condition == "changed" else "red")]
     return [(_fit(f"● {camera.state}", _STATE_WIDTH), _STATE_STYLE[camera.state])]
 
 

@@ -73,13 +73,16 @@ class Keeper:
         self.errors = 0
         """Files that could not be written."""
 
-    def step(self, time_s: float, utc_s: float, score: float, threshold: float, seen: Features) -> None:
+    def step(
+        self, time_s: float, utc_s: float, score: float, threshold: float, seen: Features, *, usual: bool = True
+    ) -> None:
         """Take a picture's features.
 
         Args:
             time_s: Stream time.
             utc_s: When it was taken.
             score: As the sink gets it, and so the threshold.
+            usual: False while the camera itself is in trouble, which is no normal time whatever the score.
         """
         last_s = self._policy.last_s
         broken = last_s is not None and not 0.0 <= time_s - last_s <= max(_LONGEST_GAP_S, 3.0 / self._about.rate_fps)
@@ -99,7 +102,7 @@ class Keeper:
             self._lead.popleft()
         if self._policy.open:
             self._follow(moment)
-        elif score > threshold or self._next_s is None:
+        elif score > threshold or not usual or self._next_s is None:
             self._start_over(time_s)
         else:
             self._pass_normal(moment, self._next_s)

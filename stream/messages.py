@@ -21,6 +21,10 @@ CameraStateName = Literal["connecting", "live", "stalled", "lost", "ended"]
 """connecting: first try; live: frames come; stalled: open, but silent; lost: failed, waiting to reconnect;
 ended: a file or scene that is over."""
 
+ConditionName = Literal["ok", "changed", "moved", "defocused", "covered", "frozen"]
+"""ok: as calibrated; changed: less normal for long, or another light; moved: looks elsewhere; defocused: lost its
+fine structure; covered: sees nothing; frozen: the same picture again and again."""
+
 
 class MessageError(Exception):
     """Bytes from the bus are not a message this version understands."""
@@ -42,6 +46,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, tag="score"):
     threshold: float
     latency_ms: float
     captured_at_s: float
+    condition: ConditionName = "ok"
+    """What the camera shows, against its calibration."""
     region: Region | None = None
     families: dict[str, float] = {}
     heat_shape: tuple[_Count, _Count] | None = None

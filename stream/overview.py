@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Self
 
-from stream.messages import Alert, Camera, CameraStateName, Health, Message, Region, Score
+from stream.messages import Alert, Camera, CameraStateName, ConditionName, Health, Message, Region, Score
 
 HISTORY_S = 600
 """How far back levels are kept, in buckets of one second."""
@@ -58,6 +58,11 @@ class CameraView:
     def level(self) -> float | None:
         """The latest score in thresholds, None before the first."""
         return None if self.score is None else level(self.score.score, self.score.threshold)
+
+    @property
+    def condition(self) -> ConditionName:
+        """What the camera shows, against its calibration, by the latest score."""
+        return "ok" if self.score is None else self.score.condition
 
     def silent_s(self, now: Moment) -> float | None:
         """Time since the latest score where that is too long, else None."""

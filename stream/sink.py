@@ -102,6 +102,8 @@ class _Camera:
     """By stream time: what is a peak, or may become one."""
     alert: AlertRecord | None = None
     """The open one."""
+    trouble: AlertRecord | None = None
+    """The open one about the camera itself."""
     pictured_s: float | None = None
     """Stream time of the moment its picture shows."""
 
@@ -162,6 +164,7 @@ class _Sink:
             self._take(received[0])
         for camera in self._cameras.values():
             self._close(camera, "stopped")
+            self._end_trouble(camera)
         self._archive.flush(at_once=True)
         self._report()
 
@@ -205,13 +208,52 @@ class _Sink:
             return
         self._counts["scores"] += 1
         if camera.policy.last_s is not None and score.stream_time_s < camera.policy.last_s:
-            self._close(camera, SET_BACK)  # before this score, whose clock says nothing about the time of the end
+            # Before this score, whose clock says nothing about the time of the end.
+            self._close(camera, SET_BACK)
+            self._end_trouble(camera)
         camera.last_seq, camera.heard_s, camera.utc = score.seq, time.monotonic(), utc
         events = camera.policy.step(score.stream_time_s, score.score, score.threshold)
         camera.keep_moment(score, events)
         for event in events:
             self._tell(camera, event)
         camera.forget_moments()
+        self._look_at_condition(camera, score)
+
+    def _look_at_condition(self, camera: _Camera, score: Score) -> None:
+        """Begin and end alerts about the camera itself, which say in their reason what it is."""
+        condition = score.condition
+        if camera.trouble is not None and camera.trouble.reason != condition:
+            self._end_trouble(camera, score.stream_time_s)
+        if condition == "ok" or camera.trouble is not None:
+            return
+        moment = _Moment(score=score, frame=camera.ring.read(score.seq))
+        record = replace(
+            _begun(camera.name, score.stream_time_s, moment.utc),
+            kind="drift" if condition == "changed" else "camera",
+            score=score.score,
+            threshold=score.threshold,
+            reason=condition,
+        )
+        record = self._pictured(record, moment) or record
+        camera.trouble = record
+        self._counts["alerts"] += 1
+        self._tell_trouble("start", record, record.started_s, record.started_utc)
+        logger.info("alert %s: camera %s: %s", record.id, camera.name, condition)
+
+    def _end_trouble(self, camera: _Camera, ended_s: float | None = None) -> None:
+        """End the open alert about the camera itself, if there is one; its latest score is the end by default."""
+        ended_s = camera.policy.last_s if ended_s is None else ended_s
+        if camera.trouble is None or ended_s is None:
+            return
+        utc = utc_text(camera.utc)
+        record = replace(camera.trouble, state="ended", ended_s=ended_s, ended_utc=utc)
+        camera.trouble = None
+        self._tell_trouble("end", record, ended_s, utc)
+        logger.info("alert %s: camera %s: no longer %s", record.id, camera.name, record.reason)
+
+    def _tell_trouble(self, event: Literal["start", "end"], record: AlertRecord, time_s: float, utc: str) -> None:
+        trouble = self._archive.save(record)
+        self._publish(event, record, time_s, utc, record.reason + (f"; not stored: {trouble}" if trouble else ""))
 
     def _close(self, camera: _Camera, reason: str) -> None:
         if camera.policy.last_s is not None:
@@ -254,27 +296,34 @@ class _Sink:
         """The record with a picture of its peak, if that can be had and is not what it has already."""
         if camera.pictured_s == record.peaked_s:
             return record
+        pictured = self._pictured(record, peak)
+        if pictured is None:
+            return record
+        camera.pictured_s = record.peaked_s
+        return pictured
+
+    def _pictured(self, record: AlertRecord, peak: _Moment) -> AlertRecord | None:
+        """The record with a picture of this moment, None where that cannot be had."""
         if peak.frame is None:
             logger.warning(
                 "alert %s: no picture of its peak, its frame was overwritten before its score came", record.id
             )
-            return record
-        path = self._spec.folder / "evidence" / camera.name / f"{record.id}.jpg"
+            return None
+        path = self._spec.folder / "evidence" / record.camera / f"{record.id}.jpg"
         try:
             snapshot(
                 peak.frame.image,
                 region=record.region,
                 score=record.score,
                 threshold=record.threshold,
-                camera=camera.name,
+                camera=record.camera,
                 moment=f"{datetime.fromisoformat(peak.utc):%Y-%m-%d %H:%M:%S} UTC",
                 path=path,
             )
         except EvidenceError as error:
             self._counts["evidence_errors"] += 1
             logger.warning("alert %s: no picture: %s", record.id, error)
-            return record
-        camera.pictured_s = record.peaked_s
+            return None
         return replace(record, evidence=(str(path),))
 
     def _publish(
@@ -300,7 +349,7 @@ class _Sink:
         """Say on the bus that this process works."""
         counters = {name: float(count) for name, count in self._counts.items()}
         counters["refused"] += self._receiver.refused
-        counters["open"] = sum(camera.policy.open for camera in self._cameras.values())
+        counters["open"] = sum(camera.policy.open + (camera.trouble is not None) for camera in self._cameras.values())
         counters["store_errors"] = self._archive.errors
         counters["not_stored"] = self._archive.waiting
         self._publisher.send(Health(process=PROCESS, utc=utc_now(), counters=counters))

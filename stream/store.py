@@ -101,7 +101,7 @@ class AlertRecord:
     evidence: tuple[str, ...] = ()
     """Paths of pictures."""
     reason: str = ""
-    """Why it ended, where that was not its score."""
+    """Why it ended, where that was not its score; of one about the camera itself what is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,16 +23,17 @@ from detector.features.clip_weights import ClipError
 from detector.features.network import Network
 from detector.fusion import Verdict
 from detector.observer import Observer
+from detector.standing import Standing
 from detector.stretch import About
 from stream.batching import Batcher, Intake, Item
 from stream.bus import Publisher, ScoreSender
 from stream.child import ChildError, Parent
 from stream.clock import utc_now, utc_text
 from stream.kept import Keeper
-from stream.messages import Health, Score
+from stream.messages import ConditionName, Health, Score
 from stream.policy import Smoother
 from stream.ring import Ring
-from stream.worker_spec import PROCESS, MemorySpec, WorkerCamera, WorkerSpec
+from stream.worker_spec import PROCESS, WorkerCamera, WorkerSpec
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def run(spec: WorkerSpec, parent: Parent) -> None:
     try:
         device, threads = use_device(spec.settings.device, spec.settings.threads or max(1, cores - 1))
         clip_networks = _ClipNetworks(device)
-        cameras = {camera.name: _Camera.open(camera, device, clip_networks, spec.memory) for camera in spec.cameras}
+        cameras = {camera.name: _Camera.open(camera, device, clip_networks, spec) for camera in spec.cameras}
     except (bundle.BundleError, ClipError, DeviceError) as error:
         raise ChildError(str(error)) from error
     network = Network(device, threads)
@@ -116,13 +117,13 @@ class _Camera:
     """Of the model's file, None where that is gone."""
     detector: Detector
     observer: Observer
+    standing: Standing
+    drift_days: float
     smoother: Smoother
     keeper: Keeper | None
 
     @classmethod
-    def open(
-        cls, camera: WorkerCamera, device: str, clip_networks: _ClipNetworks, memory: MemorySpec | None
-    ) -> "_Camera":
+    def open(cls, camera: WorkerCamera, device: str, clip_networks: _ClipNetworks, spec: WorkerSpec) -> "_Camera":
         version = _version(camera.model)
         model = bundle.read(camera.model)
         made = model.preparation
@@ -144,8 +145,10 @@ class _Camera:
             version=version,
             detector=detector,
             observer=observer,
+            standing=Standing(model, str(camera.model), spec.settings.drift_days),
+            drift_days=spec.settings.drift_days,
             smoother=Smoother(made.smoothing_s),
-            keeper=None if memory is None else Keeper(about, camera.policy, memory),
+            keeper=None if spec.memory is None else Keeper(about, camera.policy, spec.memory),
         )
 
     @property
@@ -167,10 +170,11 @@ class _Camera:
             if model.preparation != self.model.preparation:
                 raise bundle.BundleError(f"{where}: prepares pictures in another way: start again to use it")
             detector = detector_of(model, where, self.device)
+            standing = self.standing if self.standing.is_of(model) else Standing(model, where, self.drift_days)
         except bundle.BundleError as error:
             logger.warning("camera %s: goes on with the model it has: %s", self.spec.name, error)
             return
-        self.model, self.detector = model, detector
+        self.model, self.detector, self.standing = model, detector, standing
         logger.info("camera %s: the model has changed and is used from now on", self.spec.name)
 
 
@@ -228,9 +232,13 @@ class _Worker:
             for camera, item in zip(cameras, batch, strict=True)
         ]
         for camera, item, seen in zip(cameras, batch, features(self._network, sightings), strict=True):
-            score = self._send(camera, item, camera.detector.judge(seen))
+            evidence, whole = camera.detector.evidence(seen)
+            condition = camera.standing.step(item.frame.image, evidence, item.frame.stream_time_s)
+            score = self._send(camera, item, camera.detector.judge_by(seen, evidence, whole), condition)
             if camera.keeper is not None:
-                camera.keeper.step(score.stream_time_s, item.frame.utc_s, score.score, score.threshold, seen)
+                usual = condition in ("ok", "changed")
+                time_s, utc_s = score.stream_time_s, item.frame.utc_s
+                camera.keeper.step(time_s, utc_s, score.score, score.threshold, seen, usual=usual)
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -238,7 +246,7 @@ class _Worker:
             if camera.keeper is not None:
                 camera.keeper.close()
 
-    def _send(self, camera: _Camera, item: Item, verdict: Verdict) -> Score:
+    def _send(self, camera: _Camera, item: Item, verdict: Verdict, condition: ConditionName) -> Score:
         frame = item.frame
         score = camera.smoother.step(frame.stream_time_s, verdict.score)
         if not math.isfinite(score):
@@ -253,6 +261,7 @@ class _Worker:
             threshold=round(camera.threshold, 4),
             latency_ms=round((time.monotonic() - frame.captured_at_s) * 1000.0, 1),
             captured_at_s=frame.captured_at_s,
+            condition=condition,
             region=verdict.region,
             families={name: round(part, 3) for name, part in verdict.families.items()},
             heat_shape=(heat.shape[0], heat.shape[1]),

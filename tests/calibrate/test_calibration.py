@@ -7,6 +7,7 @@ from calibrate.calibration import calibrate
 from calibrate.footage import FootageError, plan
 from configs.schema import CalibrationSettings, ConnectionSettings, PolicySettings
 from detector import bundle
+from detector.condition import Reference
 from detector.detector import Sighting, features, from_bundle
 from detector.family import FAMILIES
 from detector.features.network import Network
@@ -80,6 +81,24 @@ def test_the_model_says_what_it_was_made_from(calibration, model):
     assert made.budget == calibration.threshold.budget
     assert made.budget.alerts_per_day == 1000.0
     assert made.others == calibration.threshold.others
+
+
+def test_the_model_knows_what_the_picture_is_like_and_how_normal_blocks_are(calibration):
+    model = calibration.bundle
+    usual = Reference.from_arrays(
+        {
+            name.removeprefix("condition."): array
+            for name, array in model.arrays.items()
+            if name.startswith("condition.")
+        }
+    )
+    height, width = model.preparation.height, model.preparation.width
+    assert usual.background.shape == (height // 2, width // 2)
+    assert 0.3 < usual.likeness[1] <= usual.likeness[0] <= 1.0
+    for family in model.families:
+        means = model.arrays[f"drift.{family['name']}"]
+        assert (means >= 0.0).all()
+    assert len(model.arrays["drift.shape"]) > 3
 
 
 def test_the_outcome_says_how_much_there_was(calibration):

@@ -182,3 +182,17 @@ def test_what_borders_on_a_long_stretch_is_not_learned_while_that_is_held_out():
         for at in range(32)
     ]
     assert [at for at in range(32) if shown[at]] == [5, 6, 13, 14, 15, 21, 22, 29, 30, 31]
+
+
+def test_means_of_held_out_blocks_are_kept_of_families_that_say_enough(blocks, learned):
+    assert set(learned.block_means) == set(WIDTHS)
+    for means in learned.block_means.values():
+        assert means.shape == (5,)
+        assert (means > 0.0).all()
+
+
+def test_a_block_in_which_hardly_anything_is_has_no_mean(blocks):
+    few = block(5, pictures=1, cells=10)
+    assert {name: len(means) for name, means in taught([*blocks, few]).block_means.items()} == dict.fromkeys(
+        WIDTHS, 5
+    )

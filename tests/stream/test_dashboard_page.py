@@ -237,3 +237,18 @@ def test_nothing_a_camera_says_reaches_the_terminal_as_a_command():
 
 def test_the_same_state_size_and_moment_give_the_same_page():
     assert render(site(4), "t", 80, 24, NOW) == render(site(4), "t", 80, 24, NOW)
+
+
+@pytest.mark.parametrize("condition", ["changed", "moved", "defocused", "covered", "frozen"])
+def test_a_camera_that_is_not_as_calibrated_says_so_in_place_of_live(condition):
+    state = site(4)
+    state.take(score("camera-02", seq=301, condition=condition), NOW)
+    assert "● " + condition in line_of(plain(state), "camera-02")
+    assert "● live" in line_of(plain(state), "camera-01")
+
+
+def test_a_lost_camera_is_lost_whatever_it_last_showed():
+    state = site(4)
+    state.take(score("camera-02", seq=301, condition="moved"), NOW)
+    state.take(camera("camera-02", "lost", "no route"), NOW)
+    assert "● lost" in line_of(plain(state), "camera-02")

@@ -34,9 +34,9 @@ class Camera:
         self.time_s = 0.0
         self.utc_s = NOON_S
 
-    def show(self, seconds, score=0.0, cells=1):
+    def show(self, seconds, score=0.0, cells=1, usual=True):
         for _ in range(round(seconds * RATE_FPS)):
-            self.keeper.step(self.time_s, self.utc_s, score, THRESHOLD, features(cells))
+            self.keeper.step(self.time_s, self.utc_s, score, THRESHOLD, features(cells), usual=usual)
             self.time_s += 1.0 / RATE_FPS
             self.utc_s += 1.0 / RATE_FPS
 
@@ -209,3 +209,11 @@ def test_a_damaged_file_does_not_stand_in_the_way(tmp_path):
     camera = Camera(tmp_path)
     camera.show(100)
     assert len(stretch.files(camera.folder, NORMAL)) == 1 + 4
+
+
+def test_nothing_is_normal_while_the_camera_itself_is_in_trouble(camera):
+    camera.show(300, usual=False)
+    assert camera.kept(NORMAL) == []
+    camera.show(300)
+    assert camera.kept(NORMAL)
+    assert min(normal_times(camera))[0] >= 300.0

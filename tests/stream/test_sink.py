@@ -45,15 +45,15 @@ class Camera:
     def restart_capture(self):
         self._first_seq = self.ring.newest + 1
 
-    def see(self, *levels):
+    def see(self, *levels, condition="ok"):
         """A frame and its score for each level."""
         for level in levels:
             seq = self.ring.newest + 1
             image = np.full((HEIGHT, WIDTH, 3), self.grey(seq), np.uint8)
             assert self.ring.write(image, 0.0, 0.0, 0.0) == seq
-            self.score(seq, level)
+            self.score(seq, level, condition)
 
-    def score(self, seq, level):
+    def score(self, seq, level, condition="ok"):
         assert self._sender.send(
             Score(
                 camera=self.name,
@@ -64,6 +64,7 @@ class Camera:
                 threshold=THRESHOLD,
                 latency_ms=50.0,
                 captured_at_s=100.0,
+                condition=condition,
                 region=REGION,
             )
         )
@@ -474,3 +475,45 @@ def test_no_more_frames_are_held_than_an_alert_may_need(tmp_path, site):
 def test_the_sink_starts_without_torch():
     code = "import sys, stream.sink; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("condition", "kind"),
+    [("moved", "camera"), ("defocused", "camera"), ("covered", "camera"), ("frozen", "camera"), ("changed", "drift")],
+)
+def test_a_camera_that_is_not_as_calibrated_is_an_alert_of_its_own_kind(running, condition, kind):
+    gate = running.gate
+    gate.see(*[LOW] * 3)
+    gate.see(*[LOW] * 5, condition=condition)
+    start = running.next_alert("start")
+    assert (start.kind, start.reason, start.stream_time_s, start.region) == (kind, condition, gate.time_s(3), None)
+    assert brightness(*start.evidence) == pytest.approx(gate.grey(3), abs=3)
+    record = running.stored(start)
+    assert (record.kind, record.state, record.reason) == (kind, "open", condition)
+
+    gate.see(*[LOW] * 2)
+    end = running.next_alert("end")
+    assert (end.id, end.kind, end.stream_time_s) == (start.id, kind, gate.time_s(8))
+    record = running.stored(start)
+    assert (record.state, record.reason, record.ended_s) == ("ended", condition, gate.time_s(8))
+
+
+def test_another_trouble_is_another_alert(running):
+    running.gate.see(*[LOW] * 3, condition="moved")
+    moved = running.next_alert("start")
+    running.gate.see(*[LOW] * 3, condition="covered")
+    assert running.next_alert("end").id == moved.id
+    covered = running.next_alert("start")
+    assert (covered.reason, covered.id != moved.id) == ("covered", True)
+
+
+def test_anomalies_alert_also_while_the_camera_has_moved(running):
+    running.gate.see(*[LOW] * 3, condition="moved")
+    assert running.next_alert("start").kind == "camera"
+    running.gate.see(*OPENS, condition="moved")
+    start = running.next_alert("start")
+    assert start.kind == "anomaly"
+    assert start.evidence
+    running.stop()
+    assert {record.state for record in running.all_stored()} == {"ended"}
+    assert len(running.all_stored()) == 2

@@ -169,6 +169,19 @@ def test_the_lanes_carry_the_same(scored):
     assert broadcast == scored.received[3:]
 
 
+def test_a_covered_lens_is_told_after_some_seconds(tmp_path, street):
+    seen = pictures(street.van)
+    with worker(tmp_path, gate=(street.model, None, None)) as made:
+        assert made.next_word() == (child.READY, "")
+        scores = []
+        for number, picture in enumerate(seen):
+            image = picture.image if number < 3 else np.full_like(picture.image, 20 + number % 2)
+            made.write(replace(picture, image=image))
+            scores += [score for score, _ in made.receive(1)]
+    assert [score.condition for score in scores[:12]] == ["ok"] * 12
+    assert scores[-1].condition == "covered"
+
+
 def test_heat_maps_have_their_shape_and_latencies_are_real(scored):
     for score, heat in scored.received:
         rows, columns = score.heat_shape
