@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from calibrate.train import Taught, fused, stacked
 from detector.detector import WIDTHS, Features
-from detector.family import Vectors
+from detector.family import FEWEST_VECTORS, Vectors
 from detector.features.grid import Grid
 from detector.rarity import Rarity
 
@@ -52,25 +52,28 @@ class SimpleDetector:
     def take(self, taught: Taught) -> None:
         """Learn what that density has learned from."""
         family, name = taught.family, taught.family.settings.name
-        if family.net is None:
-            self._decades[name] = lambda vectors: family.decades(family.levels(vectors))
-            return
 
         def standardised(vectors: Vectors) -> Array:
             return np.asarray((vectors - family.mean) @ family.projection, np.float64)
 
-        levels = self._fit(standardised(taught.learned_from))
+        fitted = None if family.net is None else self._fit(standardised(taught.learned_from))
+
+        def levels(vectors: Vectors) -> Array:
+            if fitted is None or not len(vectors):
+                return np.zeros(len(vectors))
+            return fitted(standardised(vectors))
+
         if taught.held_out:
-            for block in taught.held_out:
-                vectors = stacked(block.seen, name, WIDTHS[name])
-                if len(vectors):
-                    self._held_out[name].append(levels(standardised(vectors)))
+            self._held_out[name] += [levels(stacked(one.seen, name, WIDTHS[name])) for one in taught.held_out]
             return
-        rarity = Rarity.fit(np.concatenate(self._held_out.pop(name)), taught.share)
-        self._decades[name] = lambda vectors: rarity(levels(standardised(vectors)))
+        held_out = np.concatenate(self._held_out.pop(name))
+        if fitted is None or len(held_out) < FEWEST_VECTORS:
+            self._decades[name] = lambda vectors: family.decades(levels(vectors))  # it has no rarity either
+            return
+        rarity = Rarity.fit(held_out, taught.share)
+        self._decades[name] = lambda vectors: rarity(levels(vectors))
 
     def scores(self, seen: Sequence[Features]) -> Array:
         """Raw scores of pictures (P,)."""
-        stacks = {name: stacked(seen, name, WIDTHS[name]) for name in self._decades}
-        decades = {name: of(stacks[name]) if len(stacks[name]) else np.empty(0) for name, of in self._decades.items()}
+        decades = {name: of(stacked(seen, name, WIDTHS[name])) for name, of in self._decades.items()}
         return fused(seen, decades, self._grid)
