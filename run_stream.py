@@ -13,8 +13,12 @@ from typing import Any
 
 import typer
 
-from calibrate import backtest_command, clip_command, feedback_commands, toy_command
-from calibrate import commands as calibrate
+from calibrate import clip_command
+from calibrate import command as calibrate_command
+from calibrate.backtest import command as backtest_command
+from calibrate.evaluate import command as evaluate_command
+from calibrate.feedback import commands as feedback_commands
+from calibrate.toy import command as toy_command
 from configs.options import fail, messages
 from stream import alerts_commands as alerts
 from stream import commands as stream
@@ -52,10 +56,10 @@ def _errors_in_one_line(interrupted: int = 130) -> Iterator[None]:
 
 def _mendable() -> tuple[type[Exception], ...]:
     """Errors whose message is a line for the user. Asked for only when something was raised: it takes imports."""
+    from calibrate.evaluate.labels import LabelsError
+    from calibrate.feedback.error import MarkingError
     from calibrate.footage import FootageError
-    from calibrate.labels import LabelsError
-    from calibrate.marking_error import MarkingError
-    from calibrate.toy_settings import ToyError
+    from calibrate.toy.settings import ToyError
     from configs.schema import ConfigError
     from detector.bundle import BundleError
     from detector.features.clip_weights import ClipError
@@ -97,12 +101,12 @@ app = _group("Watch cameras for what is not normal: calibrate on normal footage,
 _alerts = _group("Look at the alerts that were kept, and say which were about nothing.")
 app.add_typer(_alerts, name="alerts")
 app.command()(_errors_in_one_line()(stream.demo))
-app.command()(_errors_in_one_line()(calibrate.calibrate))
+app.command()(_errors_in_one_line()(calibrate_command.calibrate))
 # Ctrl-C is how people end a monitor, also one that only starts.
 app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
 app.command()(_errors_in_one_line()(stream.probe))
 app.command()(_errors_in_one_line()(backtest_command.backtest))
-app.command()(_errors_in_one_line()(calibrate.evaluate))
+app.command()(_errors_in_one_line()(evaluate_command.evaluate))
 app.command()(_errors_in_one_line()(clip_command.fetch_clip_weights))
 app.command(cls=toy_command.ToyCommand)(_errors_in_one_line()(toy_command.toy))
 _alerts.command("list")(_errors_in_one_line()(alerts.list_alerts))

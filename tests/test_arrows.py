@@ -22,8 +22,8 @@ ARROWS = {
 }
 """What each package may import of ours."""
 EXCEPTIONS = {
-    "calibrate.backtest_command": ("stream.evidence",),
-    "calibrate.feedback_commands": ("stream.store", "stream.clock"),  # what is said of an alert is kept beside it
+    "calibrate.backtest.command": ("stream.evidence",),
+    "calibrate.feedback.commands": ("stream.store", "stream.clock"),  # what is said of an alert is kept beside it
     "stream.kept": ("detector",),  # a part of the worker
     "stream.worker": ("detector",),
     "stream.site": ("detector.bundle",),  # free of torch: what the saved models say about their cameras

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calibrate.backtest import Moment, Setup, Video, alerts, watch
+from calibrate.backtest.replay import Moment, Setup, Video, alerts, watch
 from configs.schema import ConnectionSettings, PolicySettings
 from detector.bundle import read
 from detector.features.network import Network

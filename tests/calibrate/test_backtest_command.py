@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import run_stream
-from calibrate.backtest import Setup, watch
+from calibrate.backtest.replay import Setup, watch
 from configs.schema import load
 from detector.bundle import read
 from detector.features.network import Network

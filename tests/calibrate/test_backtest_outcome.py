@@ -1,7 +1,7 @@
 import pytest
 
-from calibrate.backtest import Moment, Video
-from calibrate.backtest_outcome import DAY_S, Level, Span, budgets, level_for, normal_s, outcome, rate
+from calibrate.backtest.outcome import DAY_S, Level, Span, budgets, level_for, normal_s, outcome, rate
+from calibrate.backtest.replay import Moment, Video
 from configs.schema import PolicySettings
 from detector.bundle import Budget, Bundle, BundleError, Preparation, Provenance
 

@@ -4,9 +4,9 @@ import json
 import pytest
 from rich.console import Console
 
-from calibrate.backtest import Moment, Video
-from calibrate.backtest_outcome import Level, Span, outcome
-from calibrate.backtest_report import Backtest, as_json, table
+from calibrate.backtest.outcome import Level, Span, outcome
+from calibrate.backtest.replay import Moment, Video
+from calibrate.backtest.report import Backtest, as_json, table
 from configs.schema import PolicySettings
 
 POLICY = PolicySettings(smoothing_s=0.0)

@@ -8,11 +8,11 @@ import pytest
 from calibrate import clips
 from calibrate.blocks import BLOCK_S, Block, Footage
 from calibrate.calibration import calibrate
-from calibrate.evaluate import Settings, evaluate
+from calibrate.evaluate.evaluation import Settings, evaluate
+from calibrate.evaluate.labels import Dataset, LabelledCamera, LabelledVideo
+from calibrate.evaluate.variants import Variants
 from calibrate.footage import FootageError, Shot, plan
-from calibrate.labels import Dataset, LabelledCamera, LabelledVideo
 from calibrate.train import fused, learn, stacked
-from calibrate.variants import Variants
 from configs.schema import AnalysisSettings, CalibrationSettings, Config, ConnectionSettings, PolicySettings
 from detector.bundle import ClipPreparation
 from detector.clips import ClipView, Whole

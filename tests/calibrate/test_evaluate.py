@@ -12,13 +12,14 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from calibrate import commands, evaluation_report, plots
-from calibrate.evaluate import STAGES, Settings, evaluate
+from calibrate.evaluate import command, plots
+from calibrate.evaluate import report as evaluation_report
+from calibrate.evaluate.evaluation import STAGES, Settings, evaluate
+from calibrate.evaluate.labels import LabelsError, fitted, ranges
+from calibrate.evaluate.layouts import find
+from calibrate.evaluate.metrics import looking_ahead
+from calibrate.evaluate.variants import AGGREGATED, ALL, SCALES
 from calibrate.footage import FootageError
-from calibrate.labels import LabelsError, fitted, ranges
-from calibrate.layouts import find
-from calibrate.metrics import looking_ahead
-from calibrate.variants import AGGREGATED, ALL, SCALES
 from configs.schema import AnalysisSettings, CalibrationSettings, Config, ConfigError
 from detector.family import FAMILIES
 from detector.scales import AGGREGATES
@@ -242,7 +243,7 @@ def test_footage_that_is_too_little_for_its_folds_is_refused(dataset):
 @pytest.fixture
 def run(tmp_path):
     app = typer.Typer()
-    app.command()(commands.evaluate)
+    app.command()(command.evaluate)
     config = tmp_path / "small.yaml"
     config.write_text(
         "analysis: {rate_fps: 3, long_side_px: 160}\ncalibration: {folds: 2, steps: 20}\nworker: {device: cpu}\n"

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from calibrate import html_report, report_pictures
 from calibrate.activity import ActivityMaps
 from calibrate.blocks import Thumbnail
 from calibrate.calibration import Calibration
 from calibrate.episodes import runs
-from calibrate.report import promise
+from calibrate.report import page as html_report
+from calibrate.report import pictures as report_pictures
+from calibrate.report.summary import promise
 from calibrate.threshold import choose
 from calibrate.train import Scored
 from configs.schema import PolicySettings

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from calibrate.labels import LabelsError, fitted, from_json, from_ranges, ranges
+from calibrate.evaluate.labels import LabelsError, fitted, from_json, from_ranges, ranges
 from configs.schema import ConnectionSettings
 from tests.clips import make_clip
 

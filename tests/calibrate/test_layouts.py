@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from calibrate.labels import LabelsError, fitted, ranges
-from calibrate.layouts import find
+from calibrate.evaluate.labels import LabelsError, fitted, ranges
+from calibrate.evaluate.layouts import find
 from configs.schema import ConnectionSettings
 from tests.clips import make_clip
 

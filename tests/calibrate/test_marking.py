@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from calibrate import marking
-from calibrate.marking_error import MarkingError
+from calibrate.feedback import marking
+from calibrate.feedback.error import MarkingError
 from detector import bundle, stretch
 from detector.detector import Sighting, detector_of, features, from_bundle
 from detector.features.network import Network

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from calibrate.metrics import auc, equal_error_rate, held, looking_ahead, ranking, roc
+from calibrate.evaluate.metrics import auc, equal_error_rate, held, looking_ahead, ranking, roc
 
 ANOMALOUS = np.array([False, False, True, False, True, True])
 SCORES = np.array([0.1, 0.4, 0.35, 0.2, 0.8, 0.9])

@@ -3,7 +3,7 @@ import pytest
 
 from calibrate.blocks import Thumbnail
 from calibrate.episodes import Peak, runs
-from calibrate.moments import MOST_MOMENTS, exceedances, moments
+from calibrate.report.moments import MOST_MOMENTS, exceedances, moments
 from calibrate.train import Scored
 from configs.schema import PolicySettings
 

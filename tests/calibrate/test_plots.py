@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calibrate.plots import draw_roc, draw_scores
+from calibrate.evaluate.plots import draw_roc, draw_scores
 
 ANOMALOUS = np.r_[np.zeros(60, np.bool_), np.ones(120, np.bool_)]
 SCORES = np.r_[np.full(60, 1.0), np.full(120, 5.0)] + np.sin(np.arange(180))
@@ -53,7 +53,7 @@ def test_a_score_that_is_nothing_throughout_can_be_drawn(tmp_path):
 
 
 def test_matplotlib_is_loaded_only_to_draw():
-    code = "import sys, calibrate.plots; print('matplotlib' in sys.modules)"
+    code = "import sys, calibrate.evaluate.plots; print('matplotlib' in sys.modules)"
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert made.stdout == "False\n"

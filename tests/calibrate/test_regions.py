@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from calibrate.regions import hits, total
+from calibrate.evaluate.regions import hits, total
 
 
 def mask(*, rows=slice(0), columns=slice(0)):

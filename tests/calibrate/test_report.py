@@ -8,7 +8,7 @@ from rich.console import Console
 from calibrate.activity import ActivityMaps
 from calibrate.calibration import Calibration
 from calibrate.episodes import Peak
-from calibrate.report import budget, duration, promise, terminal_report
+from calibrate.report.summary import budget, duration, promise, terminal_report
 from calibrate.threshold import Threshold
 from detector.bundle import Budget, Bundle, Preparation, Provenance
 

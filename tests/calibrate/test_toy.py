@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from calibrate.toy import Aucs, Experiment, draw_points
-from calibrate.toy_settings import ToyError, ToySettings
+from calibrate.toy.experiment import Aucs, Experiment, draw_points
+from calibrate.toy.settings import ToyError, ToySettings
 
 SMALL = ToySettings(units=(64, 64), scales=4, lr=2e-3, batch_size=1000, epochs=60, eval_every=20)
 

@@ -5,8 +5,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from calibrate.toy_command import ToyCommand, toy
-from calibrate.toy_settings import ToyError
+from calibrate.toy.command import ToyCommand, toy
+from calibrate.toy.settings import ToyError
 
 SMALL = ("--batch-size", "10000", "--epochs", "2", "--L", "2", "--device", "cpu")
 PICTURES = {"energy.png", "energy_with_points.png", "score_norm.png", "score_norm_with_points.png"}

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from calibrate import toy_pictures
-from calibrate.toy import draw_points
+from calibrate.toy import pictures as toy_pictures
+from calibrate.toy.experiment import draw_points
 
 ACROSS, UP = np.linspace(-6, 6, 30), np.linspace(-6, 6, 30)
 POINTS = draw_points(0, train=200, test=100)

@@ -3,9 +3,9 @@ import json
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from calibrate.toy import Experiment, draw_points
-from calibrate.toy_record import open_record
-from calibrate.toy_settings import ToyError, ToySettings
+from calibrate.toy.experiment import Experiment, draw_points
+from calibrate.toy.record import open_record
+from calibrate.toy.settings import ToyError, ToySettings
 
 PICTURES = {"dataset", "energy", "energy_with_points", "score_norm", "score_norm_with_points"}
 

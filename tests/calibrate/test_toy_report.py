@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from calibrate.toy import Aucs, Evaluation, Experiment, draw_points
-from calibrate.toy_report import bar, result, terminal_report
-from calibrate.toy_settings import ToySettings
+from calibrate.toy.experiment import Aucs, Evaluation, Experiment, draw_points
+from calibrate.toy.report import bar, result, terminal_report
+from calibrate.toy.settings import ToySettings
 
 
 def evaluation(epoch, area):

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calibrate import marking
+from calibrate.feedback import marking
+from calibrate.feedback.update import Kept, kept_for, update
 from calibrate.footage import FootageError
-from calibrate.update import Kept, kept_for, update
 from configs.schema import CalibrationSettings, PolicySettings
 from detector import bundle, stretch
 from detector.detector import Sighting, detector_of, features, from_bundle

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from calibrate.blocks import Block
+from calibrate.evaluate.variants import AGGREGATED, ALL, SCALES, Variants
 from calibrate.train import learn
-from calibrate.variants import AGGREGATED, ALL, SCALES, Variants
 from detector.detector import WIDTHS, Detector, Features, Sample
 from detector.features.grid import Grid
 

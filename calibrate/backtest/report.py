@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.backtest import Alert, Video
-from calibrate.backtest_outcome import Level, Outcome, Rate, Span, normal_s
-from calibrate.report import budget, clock, duration
+from calibrate.backtest.outcome import Level, Outcome, Rate, Span, normal_s
+from calibrate.backtest.replay import Alert, Video
+from calibrate.report.summary import budget, clock, duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

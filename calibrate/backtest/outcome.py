@@ -6,7 +6,7 @@ from statistics import median
 
 from scipy.stats import chi2
 
-from calibrate.backtest import Alert, Video, alerts
+from calibrate.backtest.replay import Alert, Video, alerts
 from configs.schema import PolicySettings
 from detector.bundle import Budget, Bundle, BundleError
 

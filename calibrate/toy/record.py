@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from calibrate import toy_pictures
-from calibrate.toy import Aucs, Evaluation, Experiment
-from calibrate.toy_settings import ToyError
+from calibrate.toy import pictures as toy_pictures
+from calibrate.toy.experiment import Aucs, Evaluation, Experiment
+from calibrate.toy.settings import ToyError
 
 
 class Record:

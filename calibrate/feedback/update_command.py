@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from calibrate.feedback_commands import footage_folder
+from calibrate.feedback.commands import footage_folder
 from calibrate.interrupt import exit_on_interrupt
 from configs.options import Device, fail, messages, output
 from configs.schema import CalibrationSettings, CameraSettings, Config
@@ -28,8 +28,9 @@ def update(
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     with exit_on_interrupt(messages):
-        from calibrate import progress, report
-        from calibrate import update as learning
+        from calibrate import progress
+        from calibrate.feedback import update as learning
+        from calibrate.report import summary as report
         from detector import bundle
         from detector.device import DeviceError, use_device
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from calibrate.labels import (
+from calibrate.evaluate.labels import (
     Dataset,
     Flags,
     LabelledCamera,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calibrate.feedback.error import MarkingError
 from calibrate.interrupt import exit_on_interrupt
-from calibrate.marking_error import MarkingError
 from configs.options import ConfigFile, StoreFolder, messages, output
 from configs.schema import Config, load
 
@@ -38,7 +38,7 @@ def mark_normal(
     with Store.open(folder) as opened:
         record = _ended(opened.get(alert_id), alert_id)
         with exit_on_interrupt(messages):
-            from calibrate import marking
+            from calibrate.feedback import marking
             from detector import bundle, stretch
         kept = _kept(_footage(folder, config) / record.camera, record)
         path = model or Path(kept.about.model)
@@ -73,7 +73,7 @@ def undo(alert_id: _Id, model: _Model = None, store: StoreFolder = None, config_
         if record is None:
             raise StoreError(f"alert {alert_id}: there is none of this id: see `alerts list`")
         with exit_on_interrupt(messages):
-            from calibrate import marking
+            from calibrate.feedback import marking
             from detector import bundle, stretch
         kept = stretch.file_of(_footage(folder, config) / record.camera, stretch.MARKED, alert_id)
         about = _about(kept)

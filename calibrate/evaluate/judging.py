@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibrate.evaluate.labels import LabelledVideo
+from calibrate.evaluate.metrics import Scores, held, looking_ahead
+from calibrate.evaluate.regions import Hits, hits
+from calibrate.evaluate.variants import Variant, Variants
 from calibrate.footage import Plan
-from calibrate.labels import LabelledVideo
-from calibrate.metrics import Scores, held, looking_ahead
-from calibrate.regions import Hits, hits
-from calibrate.variants import Variant, Variants
 from configs.schema import Config
 from detector.clips import ClipView
 from detector.detector import Detector, Features, Sighting, features

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calibrate.computing import use
 from calibrate.interrupt import exit_on_interrupt
 from configs.options import ConfigFile, Device, DeviceOption, fail, messages, output
 from configs.schema import Config, ConfigError, load
 from stream.source_arguments import expanded
 
 if TYPE_CHECKING:
-    from calibrate.backtest import Alert, Image, Setup
-    from calibrate.backtest_outcome import Level, Span
-    from calibrate.backtest_report import Backtest
+    from calibrate.backtest.outcome import Level, Span
+    from calibrate.backtest.replay import Alert, Image, Setup
+    from calibrate.backtest.report import Backtest
     from detector.bundle import Bundle
     from detector.clips import ClipCall
 
@@ -64,9 +65,10 @@ def backtest(
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)  # before what takes minutes
         with exit_on_interrupt(messages):  # some libraries turn Ctrl-C into an ImportError while they are loaded
-            from calibrate import backtest_report, progress
-            from calibrate.backtest_labels import spans as labelled
-            from calibrate.backtest_outcome import level_for
+            from calibrate import progress
+            from calibrate.backtest import report as backtest_report
+            from calibrate.backtest.labels import spans as labelled
+            from calibrate.backtest.outcome import level_for
         level = _level(made, threshold) if alerts_per_day is None else level_for(made, str(model), alerts_per_day)
         spans = None if labels is None else tuple(labelled(labels, sources, config.connection))
         setup = _setup(made, model, config, level, device or Device(config.worker.device))
@@ -116,7 +118,7 @@ def _check(made: "Bundle", config: Config, where: str) -> None:
 
 def _level(made: "Bundle", threshold: float | None) -> "Level":
     """The threshold given by hand, or the model's own."""
-    from calibrate.backtest_outcome import Level
+    from calibrate.backtest.outcome import Level
 
     if threshold is not None:
         return Level(threshold=threshold, alerts_per_day=None)
@@ -125,15 +127,11 @@ def _level(made: "Bundle", threshold: float | None) -> "Level":
 
 def _setup(made: "Bundle", model: Path, config: Config, level: "Level", device: Device) -> "Setup":
     """What watches, with its networks loaded, on as many threads as the worker has."""
-    from calibrate.backtest import Setup
-    from detector.device import DeviceError, use_device
+    from calibrate.backtest.replay import Setup
     from detector.features.network import Network
 
     threads = config.worker.threads or max(1, len(os.sched_getaffinity(0)) - 1)
-    try:
-        computing, threads = use_device(device.value, threads)
-    except DeviceError as error:
-        fail(str(error))
+    computing, threads = use(device, threads)
     if "mask" in config.analysis.model_fields_set:
         made = replace(made, preparation=replace(made.preparation, mask=config.analysis.mask))
     return Setup(
@@ -168,10 +166,10 @@ def _run(
     out: Path | None,
     on_progress: Callable[[float], None],
 ) -> "Backtest":
-    from calibrate.backtest import watch
-    from calibrate.backtest_outcome import Level, budgets, outcome
-    from calibrate.backtest_report import Backtest
-    from calibrate.report import clock
+    from calibrate.backtest.outcome import Level, budgets, outcome
+    from calibrate.backtest.replay import watch
+    from calibrate.backtest.report import Backtest
+    from calibrate.report.summary import clock
     from stream.evidence import snapshot
 
     started_s = time.monotonic()

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.toy import DEFAULT_AGGREGATE, Aucs, Evaluation, Experiment, OnEpoch
+from calibrate.toy.experiment import DEFAULT_AGGREGATE, Aucs, Evaluation, Experiment, OnEpoch
 
 _LEARNED_AUC = 0.99
 

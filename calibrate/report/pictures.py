@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibrate.episodes import Run
-from calibrate.moments import Exceedances, Moment
+from calibrate.report.moments import Exceedances, Moment
 from calibrate.threshold import DAY_S
 from detector.bundle import Budget
 from detector.features.grid import Map

@@ -11,12 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.evaluate import Evaluation
-from calibrate.judging import Judged
-from calibrate.labels import ranges
-from calibrate.metrics import LOOKAHEAD_FRAMES, Ranking, Scores, auc, ranking
-from calibrate.regions import total
-from calibrate.variants import AGGREGATED, SCALES, Variant
+from calibrate.evaluate.evaluation import Evaluation
+from calibrate.evaluate.judging import Judged
+from calibrate.evaluate.labels import ranges
+from calibrate.evaluate.metrics import LOOKAHEAD_FRAMES, Ranking, Scores, auc, ranking
+from calibrate.evaluate.regions import total
+from calibrate.evaluate.variants import AGGREGATED, SCALES, Variant
 
 Summary = dict[str, Any]
 _Key = TypeVar("_Key")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from calibrate import report_pictures
 from calibrate.calibration import Calibration
-from calibrate.moments import Moment, exceedances, moments
-from calibrate.report import budget, clock, duration, promise
+from calibrate.report import pictures as report_pictures
+from calibrate.report.moments import Moment, exceedances, moments
+from calibrate.report.summary import budget, clock, duration, promise
 from calibrate.threshold import DAY_S
 from detector.bundle import Budget
 from detector.features.grid import Map

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from calibrate.toy import Array, Points
+from calibrate.toy.experiment import Array, Points
 
 _DPI = 130
 _PANEL_IN = 2.35  # width of one map

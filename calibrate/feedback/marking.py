@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from calibrate.marking_error import MarkingError
+from calibrate.feedback.error import MarkingError
 from detector.bundle import Bundle, Marking
 from detector.detector import Detector, Features, detector_of, sum_of
 from detector.features.grid import Cells

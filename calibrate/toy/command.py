@@ -10,11 +10,11 @@ import typer
 from typer.core import TyperCommand
 
 from calibrate.interrupt import exit_on_interrupt
-from calibrate.toy_settings import ToyError, ToySettings
+from calibrate.toy.settings import ToyError, ToySettings
 from configs.options import Device, DeviceOption, messages, output
 
 if TYPE_CHECKING:
-    from calibrate.toy import Evaluation
+    from calibrate.toy.experiment import Evaluation
 
 _TOY = ToySettings()
 _SLOW_WEIGHTS = 4_000_000  # of a network that takes a CPU longer than anybody waits
@@ -113,9 +113,9 @@ def toy(
 
 
 def _toy(settings: ToySettings, folder: Path, device: Device, *, with_dataset: bool, as_json: bool) -> None:
-    from calibrate import toy_report
-    from calibrate.toy import Experiment, draw_points
-    from calibrate.toy_record import open_record
+    from calibrate.toy import report as toy_report
+    from calibrate.toy.experiment import Experiment, draw_points
+    from calibrate.toy.record import open_record
     from detector.device import DeviceError, use_device
 
     try:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from calibrate import clips, footage
 from calibrate.blocks import BLOCK_S, collect
 from calibrate.calibration import OnProgress, empty_scene_of
+from calibrate.evaluate.judging import Judged, Watcher, judge
+from calibrate.evaluate.labels import Dataset
+from calibrate.evaluate.variants import Variants
 from calibrate.footage import FootageError, Plan
-from calibrate.judging import Judged, Watcher, judge
-from calibrate.labels import Dataset
 from calibrate.train import Learned, learn
-from calibrate.variants import Variants
 from configs.schema import Config
 from detector.clips import ClipView
 from detector.detector import Detector

@@ -15,7 +15,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from calibrate.toy_settings import ToyError, ToySettings
+from calibrate.toy.settings import ToyError, ToySettings
 from detector.mulde import EnergyNet, Training, energies, score_norms, train
 from detector.scales import AGGREGATES, Aggregate, AggregateKind, sigma_grid
 

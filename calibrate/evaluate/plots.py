@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calibrate.labels import ranges
-from calibrate.metrics import LOOKAHEAD_FRAMES, Flags, Scores, auc, equal_error_rate, roc
+from calibrate.evaluate.labels import ranges
+from calibrate.evaluate.metrics import LOOKAHEAD_FRAMES, Flags, Scores, auc, equal_error_rate, roc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from calibrate.evaluate import Evaluation
+    from calibrate.evaluate.evaluation import Evaluation
 
 _CAUSAL, _LOOKAHEAD, _RAW, _LABELLED = "#1f4e9c", "#d9822b", "#9aa7b8", "#e9a39b"
 _LOOKAHEAD_LABEL = f"look-ahead (Gaussian, σ {LOOKAHEAD_FRAMES:g} frames)"

@@ -3,8 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from calibrate.backtest_outcome import Span
-from calibrate.labels import Dataset, LabelledCamera, LabelledVideo, LabelsError, entries_of, fitted, flags_of, ranges
+from calibrate.backtest.outcome import Span
+from calibrate.evaluate.labels import (
+    Dataset,
+    LabelledCamera,
+    LabelledVideo,
+    LabelsError,
+    entries_of,
+    fitted,
+    flags_of,
+    ranges,
+)
 from configs.schema import ConnectionSettings
 
 

@@ -1,0 +1,1 @@
+"""Recorded footage through what runs live, and what it would have raised."""

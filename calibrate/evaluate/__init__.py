@@ -1,0 +1,1 @@
+"""Ranking of labelled test videos by a detector that learned the training ones."""
