@@ -18,7 +18,7 @@ from calibrate.footage import FootageError, Plan, Shot, preview, shots
 from calibrate.threshold import Threshold, choose
 from calibrate.train import Learned, learn
 from configs.schema import CalibrationSettings, PolicySettings
-from detector import bundle, condition, drift
+from detector import bundle, condition, drift, regime
 from detector.clips import ClipView
 from detector.condition import Study
 from detector.detector import contents
@@ -26,6 +26,7 @@ from detector.features.background import Scene, empty_scene
 from detector.features.grid import Grid, Polygons
 from detector.features.network import Network
 from detector.observer import Observer
+from detector.regime import SignatureStudy
 from stream.source import redact
 
 SHORTEST_FOOTAGE_S = 30.0
@@ -88,9 +89,9 @@ def calibrate(
         pictures = chain(head, pictures)
     else:
         spread = [picture.image for picture in preview(plan)]
-    scene, study = empty_scene_of(spread, grid), Study(spread)
+    scene, studies = empty_scene_of(spread, grid), (Study(spread), SignatureStudy())
     observer = Observer(grid, plan.rate_fps, mask, scene, clips)
-    footage = collect(_studied(pictures, study), observer, Network(device, threads), settings.max_vectors)
+    footage = collect(_studied(pictures, studies), observer, Network(device, threads), settings.max_vectors)
     _check_length(footage, settings.folds)
     if clips is not None:
         clips_of_footage.check(footage.blocks, settings.folds)
@@ -108,7 +109,7 @@ def calibrate(
     on_progress("threshold", 1.0)
     assert observer.scene is not None, "there were pictures"
     return Calibration(
-        bundle=_bundle(plan, mask, clips, policy, settings, footage, learned, threshold, observer.scene, study),
+        bundle=_bundle(plan, mask, clips, policy, settings, footage, learned, threshold, observer.scene, studies),
         threshold=threshold,
         pictures=footage.pictures,
         quiet_share=_quiet_share(footage),
@@ -135,9 +136,10 @@ def _reporting(pictures: Iterator[Shot], on_progress: OnProgress) -> Iterator[Sh
         yield shot
 
 
-def _studied(pictures: Iterator[Shot], study: Study) -> Iterator[Shot]:
+def _studied(pictures: Iterator[Shot], studies: tuple[Study, SignatureStudy]) -> Iterator[Shot]:
     for shot in pictures:
-        study.step(shot.picture.image, shot.picture.stream_time_s)
+        for study in studies:
+            study.step(shot.picture.image, shot.picture.stream_time_s)
         yield shot
 
 
@@ -170,11 +172,13 @@ def _bundle(
     learned: Learned,
     threshold: Threshold,
     scene: Scene,
-    study: Study,
+    studies: tuple[Study, SignatureStudy],
 ) -> bundle.Bundle:
     width, height = plan.size
     families, arrays = contents(learned.families, scene)
+    study, colours = studies
     arrays |= {f"{condition.PREFIX}.{name}": array for name, array in study.reference().arrays().items()}
+    arrays |= {f"{regime.PREFIX}.{name}": array for name, array in colours.signature().arrays().items()}
     arrays |= {f"{drift.PREFIX}.{name}": means for name, means in learned.block_means.items()}
     return bundle.Bundle(
         preparation=bundle.Preparation(

@@ -1,6 +1,7 @@
 """The command that learns from footage: calibrate."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,14 @@ def calibrate(
         Path | None,
         typer.Option(metavar="F.mulde", help="Learn this model anew from what watching has kept, without footage."),
     ] = None,
+    regime: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Add this regime to the model, or renew it, and keep its others: day, night ... "
+            "While watching, the picture's light and colour choose.",
+        ),
+    ] = None,
     store: StoreFolder = None,
 ) -> None:
     """Learn what is normal from footage in which everything is normal, and choose the threshold."""
@@ -51,17 +60,24 @@ def calibrate(
         }
     )
     if update is not None:
-        learn_anew(update, target, settings, config, chosen, store, device or Device(config.worker.device))
+        learn_anew(update, target, regime, settings, config, chosen, store, device or Device(config.worker.device))
         return
-    _calibrate(names, target, settings, chosen or config, device or Device(config.worker.device))
+    _calibrate(names, target, regime, settings, chosen or config, device or Device(config.worker.device))
 
 
 def _calibrate(
-    names: list[str], target: Path, settings: CalibrationSettings, chosen: Config | CameraSettings, device: Device
+    names: list[str],
+    target: Path,
+    regime: str | None,
+    settings: CalibrationSettings,
+    chosen: Config | CameraSettings,
+    device: Device,
 ) -> None:
     from calibrate import footage
+    from detector import bundle
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    bundle.check_target(target, regime)
     # Before torch, which takes seconds to load: what is wrong with a source is told at once.
     plan = footage.plan(
         names,
@@ -74,7 +90,6 @@ def _calibrate(
         from calibrate import calibration, progress
         from calibrate.report import page as html_report
         from calibrate.report import summary as report
-        from detector import bundle
 
     computing, threads = use(device)
     clips = clip_view(chosen.analysis.clip, computing)
@@ -89,7 +104,11 @@ def _calibrate(
             on_progress=on_progress,
             clips=clips,
         )
-    bundle.write(made.bundle, target)
+    if regime is None:
+        bundle.write(made.bundle, target)
+    else:
+        made = replace(made, bundle=replace(made.bundle, regime=regime))
+        bundle.put(made.bundle, target)
     try:
         page = html_report.write(made, target)
     except html_report.ReportError as error:

@@ -1,11 +1,13 @@
-"""The bundle: one camera's learned model in one file, written by calibration and read by whatever scores.
+"""The bundle: what calibration learned of one camera, and the file in which a camera has one for each regime.
 
-A safetensors file: plain arrays and a header of JSON, nothing that could run. Reading it needs no torch, so that the
-parent process can size its shared memory from it.
+A regime is one way in which the camera's picture is normal: by day, by infrared at night. The file is a safetensors
+one: plain arrays and a header of JSON, nothing that could run. Reading it needs no torch, so that the parent process
+can size its shared memory from it.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,14 @@ from safetensors.numpy import save
 
 from detector.whole_file import write_whole
 
-FORMAT = 3
+FORMAT = 4
 """Raised when an older program could not read a bundle rightly."""
 
+USUAL = "usual"
+"""Name of the regime of a camera that has only one."""
+
 _KEY = "mulde-stream"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 class BundleError(Exception):
@@ -94,9 +100,10 @@ class Marking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """All that is known of what is normal at one camera."""
+    """All that is known of what is normal at one camera, in one regime."""
 
     preparation: Preparation
+    """The same for all regimes of a camera."""
     provenance: Provenance
     budget: Budget
     """The one that was asked for."""
@@ -105,39 +112,80 @@ class Bundle:
     families: tuple[dict[str, Any], ...]
     """Settings of each family, as plain values."""
     arrays: Mapping[str, npt.NDArray[np.floating]] = field(repr=False)
-    """`scene.*`, `condition.*`, `drift.<family>`, `<family>.*` and `harmless.<alert>.*`."""
+    """`scene.*`, `condition.*`, `regime.*`, `drift.<family>`, `<family>.*` and `harmless.<alert>.*`."""
     markings: tuple[Marking, ...] = ()
     """In the order in which they were made, those that were undone included."""
+    regime: str = USUAL
 
 
 def write(bundle: Bundle, path: Path) -> None:
-    """Put the bundle at `path`, whole or not at all: a bundle that was there stays until the new one is on disk.
+    """Put the bundle at `path` as the only one, whole or not at all: a file that was there stays until then.
 
     Raises:
         BundleError: The file cannot be written.
     """
-    header = {
-        "format": FORMAT,
-        "preparation": asdict(bundle.preparation),
-        "provenance": asdict(bundle.provenance),
-        "budget": asdict(bundle.budget),
-        "others": [asdict(other) for other in bundle.others],
-        "families": bundle.families,
-        "markings": [asdict(marking) for marking in bundle.markings],
-    }
-    arrays = {name: np.ascontiguousarray(array) for name, array in bundle.arrays.items()}
-    data = save(arrays, metadata={_KEY: json.dumps(header, allow_nan=False)})
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(data, path, 0o644)
-    except OSError as error:
-        raise BundleError(
-            f"{path}: cannot be written: {error.strerror}: the old file, if any, is unchanged"
-        ) from error
+    _write((bundle,), path)
 
 
-def read(path: Path) -> Bundle:
-    """The bundle in this file.
+def put(bundle: Bundle, path: Path) -> None:
+    """Put the bundle into the file, in place of the one of its regime where there is one; others stay.
+
+    Raises:
+        BundleError: The file cannot be read or written, or its other bundles prepare pictures in another way.
+    """
+    bundles = {one.regime: one for one in read_all(path)} if path.exists() else {}
+    others = [one for name, one in bundles.items() if name != bundle.regime]
+    for other in others:
+        check_settings(other, _plain(bundle.preparation), f"{path}: regime {bundle.regime}")
+    _write(tuple({**bundles, bundle.regime: bundle}.values()), path)
+
+
+def check_target(path: Path, regime: str | None) -> None:
+    """Refuse to calibrate into this file, before that takes minutes.
+
+    Args:
+        regime: That is to be put there, None = the file is to be written anew.
+
+    Raises:
+        BundleError: No such name can be; or the file holds several regimes and would lose them.
+    """
+    if regime is None:
+        try:
+            held = [one.regime for one in read_all(path)]
+        except BundleError:  # there is nothing to lose
+            return
+        if len(held) > 1 or held[0] != USUAL:
+            raise BundleError(
+                f"{path}: holds {', '.join(held)}: say with --regime which one to renew or to add, or remove the file"
+            )
+    elif not _NAME.fullmatch(regime):
+        raise BundleError(f"regime {regime!r}: a name has 1 to 32 letters, digits, - or _")
+    elif path.exists():
+        read_all(path)
+
+
+def read(path: Path, regime: str | None = None) -> Bundle:
+    """One bundle of this file.
+
+    Args:
+        regime: Which; None = the only one.
+
+    Raises:
+        BundleError: As `read_all`, or it has none of this name, or several and none is named.
+    """
+    bundles = {one.regime: one for one in read_all(path)}
+    if regime is None and len(bundles) == 1:
+        return next(iter(bundles.values()))
+    known = ", ".join(bundles)
+    if regime is None:
+        raise BundleError(f"{path}: holds several regimes ({known}): name one with --regime")
+    if regime not in bundles:
+        raise BundleError(f"{path}: has no regime {regime}; it has: {known}")
+    return bundles[regime]
+
+
+def read_all(path: Path) -> tuple[Bundle, ...]:
+    """The bundles of this file, one for each regime, in the order in which those were added. At least one.
 
     Raises:
         BundleError: It is not there, is no bundle, is cut off, or was written by a newer program.
@@ -153,32 +201,77 @@ def read(path: Path) -> Bundle:
     if text is None:
         raise BundleError(f"{path}: holds arrays, but is no model of this program: calibrate again")
     try:
-        return _from_header(json.loads(text), arrays, path)
-    except (ValueError, KeyError, TypeError) as error:
+        header = json.loads(text)
+        if header["format"] != FORMAT:
+            raise BundleError(
+                f"{path}: has format {header['format']}, this program reads {FORMAT}: calibrate again or change the "
+                "program's version"
+            )
+        bundles = tuple(_from_header(regime, arrays) for regime in header["regimes"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{path}: its header is damaged ({error}): calibrate again") from error
+    if not bundles:
+        raise BundleError(f"{path}: holds no regime: calibrate again")
+    return bundles
 
 
-def _from_header(header: dict[str, Any], arrays: dict[str, npt.NDArray[np.floating]], path: Path) -> Bundle:
-    if header["format"] != FORMAT:
+def _write(bundles: Sequence[Bundle], path: Path) -> None:
+    header = {"format": FORMAT, "regimes": [_header(bundle) for bundle in bundles]}
+    arrays = {
+        f"{bundle.regime}/{name}": np.ascontiguousarray(array)
+        for bundle in bundles
+        for name, array in bundle.arrays.items()
+    }
+    data = save(arrays, metadata={_KEY: json.dumps(header, allow_nan=False)})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(data, path, 0o644)
+    except OSError as error:
         raise BundleError(
-            f"{path}: has format {header['format']}, this program reads {FORMAT}: calibrate again or change the "
-            "program's version"
-        )
+            f"{path}: cannot be written: {error.strerror}: the old file, if any, is unchanged"
+        ) from error
+
+
+def _header(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "regime": bundle.regime,
+        "preparation": asdict(bundle.preparation),
+        "provenance": asdict(bundle.provenance),
+        "budget": asdict(bundle.budget),
+        "others": [asdict(other) for other in bundle.others],
+        "families": bundle.families,
+        "markings": [asdict(marking) for marking in bundle.markings],
+    }
+
+
+def _from_header(header: dict[str, Any], arrays: dict[str, npt.NDArray[np.floating]]) -> Bundle:
     preparation = header["preparation"]
     preparation["mask"] = tuple(tuple((float(x), float(y)) for x, y in polygon) for polygon in preparation["mask"])
     if preparation["clip"] is not None:
         preparation["clip"] = ClipPreparation(**preparation["clip"])
     provenance = header["provenance"]
     provenance["footage"] = tuple(provenance["footage"])
+    start = f"{header['regime']}/"
     return Bundle(
+        regime=header["regime"],
         preparation=Preparation(**preparation),
         provenance=Provenance(**provenance),
         budget=Budget(**header["budget"]),
         others=tuple(Budget(**other) for other in header["others"]),
         families=tuple(header["families"]),
-        arrays=arrays,
-        markings=tuple(Marking(**marking) for marking in header.get("markings", ())),
+        arrays={name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)},
+        markings=tuple(Marking(**marking) for marking in header["markings"]),
     )
+
+
+def _plain(preparation: Preparation) -> dict[str, object]:
+    return {item.name: getattr(preparation, item.name) for item in fields(Preparation)}
+
+
+def below(prefix: str, arrays: Mapping[str, npt.NDArray[np.floating]]) -> dict[str, npt.NDArray[np.floating]]:
+    """The arrays whose names begin with this and a dot, by the rest of their names."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
 
 
 def check_settings(bundle: Bundle, wanted: Mapping[str, object], where: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.bundle import Bundle, BundleError, Preparation
+from detector.bundle import Bundle, BundleError, Preparation, below
 from detector.clips import ClipCall, ClipView, Whole, look_at
 from detector.family import CLIP, FAMILIES, Family, FamilySettings, Vectors
 from detector.features import appearance, motion, stay
@@ -183,14 +183,24 @@ def from_bundle(
     Raises:
         BundleError: It was made for other families, settings or weights than this program has; says which.
     """
+    observer = observer_of(bundle, where, clip_network)
+    return detector_of(bundle, where, device), observer
+
+
+def observer_of(bundle: Bundle, where: str, clip_network: ClipCall | None = None) -> Observer:
+    """A fresh observer for a camera's pictures.
+
+    Raises:
+        BundleError: As `from_bundle`.
+    """
     preparation = bundle.preparation
     clips = _clips(preparation, where, clip_network)
-    detector = detector_of(bundle, where, device)
     try:
         scene = Scene(bundle.arrays["scene.background"], bundle.arrays["scene.spread"])
     except KeyError as error:
         raise _unfitting(where, error) from error
-    return detector, Observer(detector.grid, preparation.rate_fps, preparation.mask, scene, clips)
+    grid = Grid(preparation.height, preparation.width)
+    return Observer(grid, preparation.rate_fps, preparation.mask, scene, clips)
 
 
 def detector_of(bundle: Bundle, where: str, device: str) -> Detector:
@@ -207,11 +217,7 @@ def detector_of(bundle: Bundle, where: str, device: str) -> Detector:
             settings = _settings(plain)
             if settings.name not in known:
                 raise BundleError(f"{where}: has a family {settings.name} that this program does not know")
-            start = f"{settings.name}."
-            arrays = {
-                name.removeprefix(start): array for name, array in bundle.arrays.items() if name.startswith(start)
-            }
-            families.append(Family.from_arrays(settings, arrays, device))
+            families.append(Family.from_arrays(settings, below(settings.name, bundle.arrays), device))
         return Detector(families, Grid(preparation.height, preparation.width), marks_of(bundle))
     except (KeyError, RuntimeError, TypeError) as error:
         raise _unfitting(where, error) from error
@@ -228,13 +234,11 @@ def marks_of(bundle: Bundle) -> list[Mark]:
     Raises:
         KeyError: Arrays are missing.
     """
-    marks = []
-    for marking in bundle.markings:
-        if marking.undone_utc is None:
-            start = f"{PREFIX}.{marking.alert}."
-            arrays = {name.removeprefix(start): one for name, one in bundle.arrays.items() if name.startswith(start)}
-            marks.append(Mark.from_arrays(arrays))
-    return marks
+    return [
+        Mark.from_arrays(below(f"{PREFIX}.{marking.alert}", bundle.arrays))
+        for marking in bundle.markings
+        if marking.undone_utc is None
+    ]
 
 
 def _clips(preparation: Preparation, where: str, network: ClipCall | None) -> ClipView | None:

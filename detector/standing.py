@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector import condition, drift
-from detector.bundle import Bundle, BundleError
+from detector.bundle import Bundle, BundleError, below
 from detector.condition import ConditionName, Image, Monitor, Reference
 from detector.drift import Drift
 from detector.fusion import Evidence
@@ -27,12 +27,12 @@ class Standing:
 
     def __init__(self, bundle: Bundle, where: str, drift_days: float) -> None:
         self._arrays = _own(bundle)
-        reference = _below(condition.PREFIX, self._arrays)
+        reference = below(condition.PREFIX, self._arrays)
         try:
             self._monitor = Monitor(Reference.from_arrays(reference)) if reference else None
         except (KeyError, ValueError) as error:
             raise BundleError(f"{where}: its arrays do not fit ({error}): calibrate again") from error
-        self._drift = Drift(_below(drift.PREFIX, self._arrays), drift_days)
+        self._drift = Drift(below(drift.PREFIX, self._arrays), drift_days)
 
     def is_of(self, bundle: Bundle) -> bool:
         """Whether it was made from a bundle that knows the same of this."""
@@ -57,8 +57,3 @@ class Standing:
 
 def _own(bundle: Bundle) -> dict[str, npt.NDArray[np.floating]]:
     return {name: array for name, array in bundle.arrays.items() if name.startswith(_OWN)}
-
-
-def _below(prefix: str, arrays: Mapping[str, npt.NDArray[np.floating]]) -> dict[str, npt.NDArray[np.floating]]:
-    start = f"{prefix}."
-    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from detector.bundle import USUAL
 from detector.clips import Whole
 from detector.detector import Features, Sample
 from detector.whole_file import write_whole
@@ -52,6 +53,8 @@ class About:
     rate_fps: float
     started_utc: str = ""
     ended_utc: str = ""
+    regime: str = USUAL
+    """That the camera was in."""
     turn: int = 0
     """How many stretches of normal time the camera had shown by then, this one included; 0 for an alert."""
 

@@ -194,7 +194,8 @@ def _words(camera: CameraView, width: int, height: int, now: Moment) -> list[Lin
 def _state(camera: CameraView) -> Line:
     if camera.state == "live" and camera.condition != "ok":
         return [(_fit(f"● {camera.condition}", _STATE_WIDTH), "yellow" if camera.condition == "changed" else "red")]
-    return [(_fit(f"● {camera.state}", _STATE_WIDTH), _STATE_STYLE[camera.state])]
+    word = camera.regime if camera.state == "live" and camera.regime else camera.state
+    return [(_fit(f"● {word}", _STATE_WIDTH), _STATE_STYLE[camera.state])]
 
 
 def _trouble(camera: CameraView, now: Moment) -> Part | None:

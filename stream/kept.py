@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.schema import PolicySettings
+from detector.bundle import USUAL
 from detector.detector import Features, Sample
 from detector.stretch import ALERT, NORMAL, About, Kind, Stretch, StretchError, about, file_of, files, write
 from stream.clock import utc_text
@@ -74,7 +75,15 @@ class Keeper:
         """Files that could not be written."""
 
     def step(
-        self, time_s: float, utc_s: float, score: float, threshold: float, seen: Features, *, usual: bool = True
+        self,
+        time_s: float,
+        utc_s: float,
+        score: float,
+        threshold: float,
+        seen: Features,
+        *,
+        regime: str = USUAL,
+        usual: bool = True,
     ) -> None:
         """Take a picture's features.
 
@@ -82,10 +91,15 @@ class Keeper:
             time_s: Stream time.
             utc_s: When it was taken.
             score: As the sink gets it, and so the threshold.
+            regime: That the camera is in; what was seen in one is kept apart from what was seen in another.
             usual: False while the camera itself is in trouble, which is no normal time whatever the score.
         """
         last_s = self._policy.last_s
         broken = last_s is not None and not 0.0 <= time_s - last_s <= max(_LONGEST_GAP_S, 3.0 / self._about.rate_fps)
+        if regime != self._about.regime:
+            self._about = replace(self._about, regime=regime)
+            self._episode.clear()
+            broken = True
         events = self._policy.step(time_s, score, threshold)
         for event in events:
             if event.event == "end":

@@ -48,6 +48,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, tag="score"):
     captured_at_s: float
     condition: ConditionName = "ok"
     """What the camera shows, against its calibration."""
+    regime: str = ""
+    """That the camera is in, where it is calibrated for several."""
     region: Region | None = None
     families: dict[str, float] = {}
     heat_shape: tuple[_Count, _Count] | None = None

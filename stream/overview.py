@@ -64,6 +64,11 @@ class CameraView:
         """What the camera shows, against its calibration, by the latest score."""
         return "ok" if self.score is None else self.score.condition
 
+    @property
+    def regime(self) -> str:
+        """That the camera is in by the latest score, empty where it is calibrated for one only."""
+        return "" if self.score is None else self.score.regime
+
     def silent_s(self, now: Moment) -> float | None:
         """Time since the latest score where that is too long, else None."""
         age_s = now.monotonic_s - self.scored_at_s

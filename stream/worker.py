@@ -16,21 +16,19 @@ import numpy as np
 
 from detector import bundle
 from detector.clips import ClipCall
-from detector.detector import Detector, Sighting, detector_of, features, from_bundle
+from detector.detector import features
 from detector.device import DeviceError, use_device
 from detector.features.clip_memory import PICTURES, SIDE_PX
 from detector.features.clip_weights import ClipError
 from detector.features.network import Network
-from detector.fusion import Verdict
-from detector.observer import Observer
-from detector.standing import Standing
 from detector.stretch import About
+from detector.watcher import Judgement, Watcher
 from stream.batching import Batcher, Intake, Item
 from stream.bus import Publisher, ScoreSender
 from stream.child import ChildError, Parent
 from stream.clock import utc_now, utc_text
 from stream.kept import Keeper
-from stream.messages import ConditionName, Health, Score
+from stream.messages import Health, Score
 from stream.policy import Smoother
 from stream.ring import Ring
 from stream.worker_spec import PROCESS, WorkerCamera, WorkerSpec
@@ -59,7 +57,7 @@ def run(spec: WorkerSpec, parent: Parent) -> None:
     except (bundle.BundleError, ClipError, DeviceError) as error:
         raise ChildError(str(error)) from error
     network = Network(device, threads)
-    for size in {(camera.observer.grid.height, camera.observer.grid.width) for camera in cameras.values()}:
+    for size in {(made.height, made.width) for made in (camera.preparation for camera in cameras.values())}:
         network(np.zeros((1, *size, 3), np.uint8))  # the first run is slow
     logger.info("scoring on %s with %d thread(s)", device, threads)
     with ExitStack() as stack:
@@ -111,26 +109,19 @@ class _ClipNetworks:
 @dataclass(slots=True, kw_only=True)
 class _Camera:
     spec: WorkerCamera
-    device: str
-    model: bundle.Bundle
     version: tuple[int, ...] | None
     """Of the model's file, None where that is gone."""
-    detector: Detector
-    observer: Observer
-    standing: Standing
-    drift_days: float
+    watcher: Watcher
     smoother: Smoother
     keeper: Keeper | None
+    regime: str = ""
+    """That it is in, empty before its first picture."""
 
     @classmethod
     def open(cls, camera: WorkerCamera, device: str, clip_networks: _ClipNetworks, spec: WorkerSpec) -> "_Camera":
         version = _version(camera.model)
-        model = bundle.read(camera.model)
-        made = model.preparation
-        if camera.mask is not None:
-            model = replace(model, preparation=replace(made, mask=camera.mask))
-        clip_network = clip_networks.of(camera, model)
-        detector, observer = from_bundle(model, str(camera.model), device, clip_network)
+        bundles = _bundles(camera)
+        made = bundles[0].preparation
         about = About(
             camera=camera.name,
             model=str(camera.model.absolute()),
@@ -140,21 +131,13 @@ class _Camera:
         )
         return cls(
             spec=camera,
-            device=device,
-            model=model,
             version=version,
-            detector=detector,
-            observer=observer,
-            standing=Standing(model, str(camera.model), spec.settings.drift_days),
-            drift_days=spec.settings.drift_days,
+            watcher=Watcher(
+                bundles, str(camera.model), device, clip_networks.of(camera, bundles[0]), spec.settings.drift_days
+            ),
             smoother=Smoother(made.smoothing_s),
             keeper=None if spec.memory is None else Keeper(about, camera.policy, spec.memory),
         )
-
-    @property
-    def threshold(self) -> float:
-        given = self.spec.threshold
-        return self.model.budget.threshold if given is None else given
 
     def take_up_changes(self) -> None:
         """Go on with the model's file where it has changed; one that does not fit is told of and left."""
@@ -162,20 +145,37 @@ class _Camera:
         if version is None or version == self.version:
             return
         self.version = version
-        where = str(self.spec.model)
         try:
-            model = bundle.read(self.spec.model)
-            if self.spec.mask is not None:
-                model = replace(model, preparation=replace(model.preparation, mask=self.spec.mask))
-            if model.preparation != self.model.preparation:
-                raise bundle.BundleError(f"{where}: prepares pictures in another way: start again to use it")
-            detector = detector_of(model, where, self.device)
-            standing = self.standing if self.standing.is_of(model) else Standing(model, where, self.drift_days)
+            self.watcher.take_up(_bundles(self.spec))
         except bundle.BundleError as error:
             logger.warning("camera %s: goes on with the model it has: %s", self.spec.name, error)
             return
-        self.model, self.detector, self.standing = model, detector, standing
         logger.info("camera %s: the model has changed and is used from now on", self.spec.name)
+
+    def enter(self, regime: str) -> None:
+        """Follow the camera into a regime."""
+        if regime != self.regime:
+            if self.several:
+                logger.info("camera %s: regime %s", self.spec.name, regime)
+            self.regime = regime
+
+    @property
+    def preparation(self) -> bundle.Preparation:
+        """How its pictures are made."""
+        return self.watcher.bundles[0].preparation
+
+    @property
+    def several(self) -> bool:
+        """Whether it is calibrated for more than one regime."""
+        return len(self.watcher.bundles) > 1
+
+
+def _bundles(camera: WorkerCamera) -> list[bundle.Bundle]:
+    """What the camera's model holds, with the camera's own mask."""
+    bundles = bundle.read_all(camera.model)
+    if camera.mask is None:
+        return list(bundles)
+    return [replace(one, preparation=replace(one.preparation, mask=camera.mask)) for one in bundles]
 
 
 def _version(path: Path) -> tuple[int, ...] | None:
@@ -227,18 +227,25 @@ class _Worker:
 
     def _score(self, batch: list[Item]) -> None:
         cameras = [self._cameras[item.camera] for item in batch]
-        sightings = [
-            Sighting(observer=camera.observer, image=item.frame.image, time_s=item.frame.stream_time_s)
+        sights = [
+            camera.watcher.sight(item.frame.image, item.frame.stream_time_s)
             for camera, item in zip(cameras, batch, strict=True)
         ]
-        for camera, item, seen in zip(cameras, batch, features(self._network, sightings), strict=True):
-            evidence, whole = camera.detector.evidence(seen)
-            condition = camera.standing.step(item.frame.image, evidence, item.frame.stream_time_s)
-            score = self._send(camera, item, camera.detector.judge_by(seen, evidence, whole), condition)
+        found = features(self._network, [sight.sighting for sight in sights])
+        for camera, item, sight, seen in zip(cameras, batch, sights, found, strict=True):
+            judgement = camera.watcher.judge(sight, seen)
+            camera.enter(judgement.regime)
+            score = self._send(camera, item, judgement)
             if camera.keeper is not None:
-                usual = condition in ("ok", "changed")
-                time_s, utc_s = score.stream_time_s, item.frame.utc_s
-                camera.keeper.step(time_s, utc_s, score.score, score.threshold, seen, usual=usual)
+                camera.keeper.step(
+                    score.stream_time_s,
+                    item.frame.utc_s,
+                    score.score,
+                    score.threshold,
+                    seen,
+                    regime=judgement.regime,
+                    usual=sight.certain and judgement.condition in ("ok", "changed"),
+                )
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -246,22 +253,24 @@ class _Worker:
             if camera.keeper is not None:
                 camera.keeper.close()
 
-    def _send(self, camera: _Camera, item: Item, verdict: Verdict, condition: ConditionName) -> Score:
-        frame = item.frame
+    def _send(self, camera: _Camera, item: Item, judgement: Judgement) -> Score:
+        frame, verdict = item.frame, judgement.verdict
+        threshold = judgement.threshold if camera.spec.threshold is None else camera.spec.threshold
         score = camera.smoother.step(frame.stream_time_s, verdict.score)
         if not math.isfinite(score):
             raise ArithmeticError(f"camera {item.camera}: frame {frame.seq} has the score {score}")
-        heat = np.clip(verdict.heat * (255.0 / max(camera.threshold, 1e-6)), 0.0, 255.0).astype(np.uint8)
+        heat = np.clip(verdict.heat * (255.0 / max(threshold, 1e-6)), 0.0, 255.0).astype(np.uint8)
         message = Score(
             camera=item.camera,
             seq=frame.seq,
             stream_time_s=round(frame.stream_time_s, 4),
             utc=utc_text(datetime.fromtimestamp(frame.utc_s, UTC)),
             score=round(score, 4),
-            threshold=round(camera.threshold, 4),
+            threshold=round(threshold, 4),
             latency_ms=round((time.monotonic() - frame.captured_at_s) * 1000.0, 1),
             captured_at_s=frame.captured_at_s,
-            condition=condition,
+            condition=judgement.condition,
+            regime=judgement.regime if camera.several else "",
             region=verdict.region,
             families={name: round(part, 3) for name, part in verdict.families.items()},
             heat_shape=(heat.shape[0], heat.shape[1]),

@@ -50,14 +50,15 @@ def square_x(number: int, width: int) -> int:
     return number * STEP_PX % (width - SQUARE_PX)
 
 
-def film(path: Path, url: str) -> Path:
-    """Write a drawn scene, `demo://...`, as a clip of its own size, rate and length."""
-    scene = open_scene(url)
+def film(path: Path, *urls: str) -> Path:
+    """Write drawn scenes, `demo://...`, one after the other as a clip of their own size, rate and length."""
+    scenes = [open_scene(url) for url in urls]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=round(scene.fps))
-        stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
+        stream = container.add_stream("libx264", rate=round(scenes[0].fps))
+        stream.width, stream.height, stream.pix_fmt = scenes[0].width, scenes[0].height, "yuv420p"
         stream.options = {"preset": "ultrafast", "crf": "20", "threads": "1"}
-        for number in range(round(scene.duration_s * scene.fps)):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(scene.frame(number), format="bgr24")))
+        for scene in scenes:
+            for number in range(round(scene.duration_s * scene.fps)):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(scene.frame(number), format="bgr24")))
         container.mux(stream.encode())
     return path

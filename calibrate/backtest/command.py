@@ -59,8 +59,8 @@ def backtest(
         raise ConfigError(f"backtest: --threshold must be a number, not {threshold}")
     config = load(config_file) if config_file else Config()
     sources = _sources(videos)
-    made = bundle.read(model)
-    _check(made, config, str(model))
+    made = bundle.read_all(model)
+    _check(made[0], config, str(model))
     try:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)  # before what takes minutes
@@ -116,16 +116,19 @@ def _check(made: "Bundle", config: Config, where: str) -> None:
     check_settings(made, chosen, where)
 
 
-def _level(made: "Bundle", threshold: float | None) -> "Level":
+def _level(made: "Sequence[Bundle]", threshold: float | None) -> "Level":
     """The threshold given by hand, or the model's own."""
     from calibrate.backtest.outcome import Level
 
     if threshold is not None:
-        return Level(threshold=threshold, alerts_per_day=None)
-    return Level(threshold=made.budget.threshold, alerts_per_day=made.budget.alerts_per_day)
+        return Level(thresholds={one.regime: threshold for one in made}, alerts_per_day=None)
+    return Level(
+        thresholds={one.regime: one.budget.threshold for one in made},
+        alerts_per_day=max(one.budget.alerts_per_day for one in made),  # at any time only one regime speaks
+    )
 
 
-def _setup(made: "Bundle", model: Path, config: Config, level: "Level", device: Device) -> "Setup":
+def _setup(made: "tuple[Bundle, ...]", model: Path, config: Config, level: "Level", device: Device) -> "Setup":
     """What watches, with its networks loaded, on as many threads as the worker has."""
     from calibrate.backtest.replay import Setup
     from detector.features.network import Network
@@ -133,16 +136,18 @@ def _setup(made: "Bundle", model: Path, config: Config, level: "Level", device: 
     threads = config.worker.threads or max(1, len(os.sched_getaffinity(0)) - 1)
     computing, threads = use(device, threads)
     if "mask" in config.analysis.model_fields_set:
-        made = replace(made, preparation=replace(made.preparation, mask=config.analysis.mask))
+        mask = config.analysis.mask
+        made = tuple(replace(one, preparation=replace(one.preparation, mask=mask)) for one in made)
     return Setup(
-        model=made,
+        bundles=made,
         where=str(model),
         device=computing,
         network=Network(computing, threads),
-        clip_network=_clip_network(made, config.analysis.clip.weights, computing),
+        clip_network=_clip_network(made[0], config.analysis.clip.weights, computing),
         policy=config.policy,
         connection=config.connection,
-        threshold=level.threshold,
+        drift_days=config.worker.drift_days,
+        thresholds=level.thresholds,
     )
 
 
@@ -166,7 +171,7 @@ def _run(
     out: Path | None,
     on_progress: Callable[[float], None],
 ) -> "Backtest":
-    from calibrate.backtest.outcome import Level, budgets, outcome
+    from calibrate.backtest.outcome import levels, outcome
     from calibrate.backtest.replay import watch
     from calibrate.backtest.report import Backtest
     from calibrate.report.summary import clock
@@ -197,16 +202,13 @@ def _run(
             on_progress((number + share) / len(sources))
 
         videos.append(watch(name, source, setup, on_progress=on_share, on_alert=on_alert))
-    levels = [
-        Level(threshold=budget.threshold, alerts_per_day=budget.alerts_per_day) for budget in budgets(setup.model)
-    ]
     return Backtest(
         model=setup.where,
         asked_per_day=asked_per_day,
         videos=tuple(videos),
         spans=spans,
         outcome=outcome(videos, setup.policy, level, spans),
-        others=tuple(outcome(videos, setup.policy, one, spans) for one in levels),
+        others=tuple(outcome(videos, setup.policy, one, spans) for one in levels(setup.bundles)),
         pictures=tuple(pictures),
         seconds=time.monotonic() - started_s,
     )

@@ -1,6 +1,6 @@
 """What the alerts of a backtest amount to: how many a day, which labelled ranges they catch and how soon."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -8,7 +8,7 @@ from scipy.stats import chi2
 
 from calibrate.backtest.replay import Alert, Video, alerts
 from configs.schema import PolicySettings
-from detector.bundle import Budget, Bundle, BundleError
+from detector.bundle import Bundle, BundleError
 
 DAY_S = 86400.0
 
@@ -19,9 +19,10 @@ _AFTERMATH_S = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """A threshold and the budget it stands for."""
+    """Thresholds and the budget they stand for."""
 
-    threshold: float
+    thresholds: Mapping[str, float]
+    """Of each regime."""
     alerts_per_day: float | None
     """None where it was chosen by hand."""
 
@@ -55,7 +56,7 @@ class Catch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """All that came of one threshold."""
+    """All that came of one level."""
 
     level: Level
     alerts: tuple[Alert, ...]
@@ -96,12 +97,12 @@ def rate(count: int, seconds: float) -> Rate:
 
 
 def outcome(videos: Sequence[Video], policy: PolicySettings, level: Level, spans: Sequence[Span] | None) -> Outcome:
-    """What this threshold gives on the videos.
+    """What this level gives on the videos.
 
     Args:
         spans: The labelled ranges, None without labels.
     """
-    found = tuple(alert for video in videos for alert in alerts(video, policy, level.threshold))
+    found = tuple(alert for video in videos for alert in alerts(video, policy, level.thresholds))
     length_s = sum(video.length_s for video in videos)
     if spans is None:
         return Outcome(level=level, alerts=found, rate=rate(len(found), length_s))
@@ -122,14 +123,21 @@ def normal_s(videos: Sequence[Video], spans: Sequence[Span]) -> float:
     return sum(_normal_s(video, [span for span in spans if span.video == video.name]) for video in videos)
 
 
-def budgets(model: Bundle) -> list[Budget]:
-    """For which false-alert budgets the model knows a threshold, the smallest first."""
-    known = {budget.alerts_per_day: budget for budget in (*model.others, model.budget)}
-    return [known[alerts_per_day] for alerts_per_day in sorted(known)]
+def levels(bundles: Sequence[Bundle]) -> list[Level]:
+    """Of each budget for which all regimes know a threshold, the smallest first."""
+    known = [{budget.alerts_per_day: budget.threshold for budget in (*one.others, one.budget)} for one in bundles]
+    common = sorted(set.intersection(*(set(of) for of in known)))
+    return [
+        Level(
+            thresholds={one.regime: of[alerts_per_day] for one, of in zip(bundles, known, strict=True)},
+            alerts_per_day=alerts_per_day,
+        )
+        for alerts_per_day in common
+    ]
 
 
-def level_for(model: Bundle, where: str, alerts_per_day: float) -> Level:
-    """The threshold of this budget, or of the next smaller one that the model knows.
+def level_for(bundles: Sequence[Bundle], where: str, alerts_per_day: float) -> Level:
+    """The level of this budget, or of the next smaller one that the model knows.
 
     Args:
         where: The model's file, for the message.
@@ -137,15 +145,15 @@ def level_for(model: Bundle, where: str, alerts_per_day: float) -> Level:
     Raises:
         BundleError: All that it knows are larger.
     """
-    known = budgets(model)
-    within = [budget for budget in known if budget.alerts_per_day <= alerts_per_day]
+    known = [(level.alerts_per_day, level) for level in levels(bundles) if level.alerts_per_day is not None]
+    within = [level for rate_per_day, level in known if rate_per_day <= alerts_per_day]
     if not within:
         raise BundleError(
             f"{where}: knows no threshold for {alerts_per_day:g} alerts a day or fewer, only for "
-            f"{', '.join(f'{budget.alerts_per_day:.3g}' for budget in known)}: calibrate with --alerts-per-day "
+            f"{', '.join(f'{rate_per_day:.3g}' for rate_per_day, _ in known)}: calibrate with --alerts-per-day "
             f"{alerts_per_day:g}"
         )
-    return Level(threshold=within[-1].threshold, alerts_per_day=within[-1].alerts_per_day)
+    return within[-1]
 
 
 def _about(alert: Alert, span: Span, aftermath_s: float = 0.0) -> bool:

@@ -4,8 +4,9 @@ Scores come about as in the worker process and become alerts as in the sink; eac
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,11 @@ import numpy.typing as npt
 from configs.schema import ConnectionSettings, PolicySettings
 from detector.bundle import Bundle
 from detector.clips import ClipCall
-from detector.detector import Sighting, features, from_bundle
+from detector.condition import ConditionName
+from detector.detector import features
 from detector.features.network import Network
 from detector.fusion import Region
+from detector.watcher import Watcher
 from stream.policy import Event, Policy, Smoother
 from stream.source import Picture, Source, open_source
 
@@ -32,7 +35,8 @@ _DECIMALS = 4  # of times, scores and thresholds on the way from the worker to t
 class Setup:
     """What watches: one camera's model, and how scores become alerts."""
 
-    model: Bundle
+    bundles: tuple[Bundle, ...]
+    """Of each regime."""
     where: str
     """The model's file, for messages."""
     device: str
@@ -40,8 +44,9 @@ class Setup:
     clip_network: ClipCall | None
     policy: PolicySettings
     connection: ConnectionSettings
-    threshold: float
-    """In place of the model's own."""
+    drift_days: float
+    thresholds: Mapping[str, float]
+    """Of each regime, in place of the model's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,8 @@ class Moment:
     score: float
     """Smoothed and causal."""
     region: Region | None
+    regime: str
+    condition: ConditionName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +90,16 @@ class Alert:
     """At its peak."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A time in which the camera itself was not as calibrated."""
+
+    video: str
+    condition: ConditionName
+    started_s: float
+    ended_s: float
+
+
 OnAlert = Callable[[Alert, Image], None]
 """Called with each alert that has ended, and the picture of its peak."""
 
@@ -106,23 +123,30 @@ def watch(
         BundleError: The model cannot be used.
         SourceError: The video cannot be read.
     """
-    preparation = setup.model.preparation
-    detector, observer = from_bundle(setup.model, setup.where, setup.device, setup.clip_network)
+    preparation = setup.bundles[0].preparation
+    watcher = Watcher(setup.bundles, setup.where, setup.device, setup.clip_network, setup.drift_days)
     smoother = Smoother(preparation.smoothing_s)
-    follower = _Follower(name, setup.policy, setup.threshold)
+    follower = _Follower(name, setup.policy, setup.thresholds)
     moments: list[Moment] = []
     size = (preparation.width, preparation.height)
     with open_source(source, size=size, rate_fps=preparation.rate_fps, connection=setup.connection) as opened:
         whole_s = opened.duration_s or math.inf
         for pictures in _batches(opened, batch):
-            sightings = [Sighting(observer=observer, image=one.image, time_s=one.stream_time_s) for one in pictures]
-            for picture, seen in zip(pictures, features(setup.network, sightings), strict=True):
-                verdict = detector.judge(seen)
-                score = smoother.step(picture.stream_time_s, verdict.score)
+            sights = [watcher.sight(one.image, one.stream_time_s) for one in pictures]
+            found = features(setup.network, [sight.sighting for sight in sights])
+            for picture, sight, seen in zip(pictures, sights, found, strict=True):
+                judgement = watcher.judge(sight, seen)
+                score = smoother.step(picture.stream_time_s, judgement.verdict.score)
                 if not math.isfinite(score):
                     raise ArithmeticError(f"{name}: at {picture.stream_time_s:.3f} s the score is {score}")
                 time_s = round(picture.stream_time_s, _DECIMALS)
-                moment = Moment(time_s=time_s, score=round(score, _DECIMALS), region=verdict.region)
+                moment = Moment(
+                    time_s=time_s,
+                    score=round(score, _DECIMALS),
+                    region=judgement.verdict.region,
+                    regime=judgement.regime,
+                    condition=judgement.condition,
+                )
                 moments.append(moment)
                 for ended, image in follower.step(moment, picture.image):
                     on_alert(ended, image)
@@ -132,11 +156,21 @@ def watch(
     return Video(name=name, moments=tuple(moments), length_s=_length_s(moments, preparation.rate_fps))
 
 
-def alerts(video: Video, policy: PolicySettings, threshold: float) -> tuple[Alert, ...]:
-    """The alerts that live watching gives at this threshold, in order of time."""
-    follower = _Follower(video.name, policy, threshold)
+def alerts(video: Video, policy: PolicySettings, thresholds: Mapping[str, float]) -> tuple[Alert, ...]:
+    """The alerts that live watching gives at these thresholds of each regime, in order of time."""
+    follower = _Follower(video.name, policy, thresholds)
     found = [alert for moment in video.moments for alert, _ in follower.step(moment, _NO_IMAGE)]
     return (*found, *(alert for alert, _ in follower.close()))
+
+
+def troubles(video: Video) -> tuple[Trouble, ...]:
+    """What live watching tells of the camera itself, in order of time."""
+    found: list[Trouble] = []
+    for condition, group in groupby(video.moments, lambda moment: moment.condition):
+        times_s = [moment.time_s for moment in group]
+        if condition != "ok":
+            found.append(Trouble(video=video.name, condition=condition, started_s=times_s[0], ended_s=times_s[-1]))
+    return tuple(found)
 
 
 _NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
@@ -145,17 +179,17 @@ _NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 class _Follower:
     """Steps the policy and keeps the pictures that an alert may need, as the sink does."""
 
-    def __init__(self, video: str, policy: PolicySettings, threshold: float) -> None:
+    def __init__(self, video: str, policy: PolicySettings, thresholds: Mapping[str, float]) -> None:
         self._video = video
         self._policy = Policy(policy)
-        self._threshold = round(threshold, _DECIMALS)
+        self._thresholds = {regime: round(threshold, _DECIMALS) for regime, threshold in thresholds.items()}
         self._kept: dict[float, tuple[Moment, Image]] = {}
         """By time: what is a peak, or may become one."""
         self._told_s = 0.0
 
     def step(self, moment: Moment, image: Image) -> list[tuple[Alert, Image]]:
         """The alerts that this moment ends, of which there is one at most."""
-        events = self._policy.step(moment.time_s, moment.score, self._threshold)
+        events = self._policy.step(moment.time_s, moment.score, self._thresholds[moment.regime])
         if self._may_be_peak(moment.time_s, events):
             same_time = self._kept.get(moment.time_s)
             if same_time is None or moment.score > same_time[0].score:
@@ -188,7 +222,7 @@ class _Follower:
             peaked_s=episode.peaked_s,
             ended_s=episode.ended_s,
             score=episode.peak,
-            threshold=self._threshold,
+            threshold=self._thresholds[peak.regime],
             region=peak.region,
         )
         return alert, image

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from calibrate.backtest.outcome import Level, Outcome, Rate, Span, normal_s
-from calibrate.backtest.replay import Alert, Video
+from calibrate.backtest.replay import Alert, Trouble, Video, troubles
 from calibrate.report.summary import budget, clock, duration
 
 
@@ -33,6 +33,11 @@ class Backtest:
     """Time that it took."""
 
     @property
+    def troubles(self) -> list[Trouble]:
+        """Of the camera itself."""
+        return [trouble for video in self.videos for trouble in troubles(video)]
+
+    @property
     def length_s(self) -> float:
         """Of all videos."""
         return sum(video.length_s for video in self.videos)
@@ -52,6 +57,7 @@ def as_json(made: Backtest) -> str:
             _episode(alert, made.pictures[number] if made.pictures else None)
             for number, alert in enumerate(outcome.alerts)
         ],
+        "camera": [asdict(trouble) for trouble in made.troubles],
         "labels": None if made.spans is None else _labels(made, made.spans),
         "what_if": [_rates(one) | ({} if made.spans is None else _measures(one)) for one in made.others],
     }
@@ -70,7 +76,7 @@ def table(made: Backtest) -> RenderableType:
         f"{duration(made.length_s)} in {_count(len(made.videos), 'video')}, in {duration(made.seconds)} "
         f"({made.length_s / max(made.seconds, 1e-3):.0f}× as fast as live)",
     )
-    facts.add_row("threshold", f"{outcome.level.threshold:.2f}, {_meaning(outcome.level, made.asked_per_day)}")
+    facts.add_row("threshold", f"{_thresholds(outcome.level)}, {_meaning(outcome.level, made.asked_per_day)}")
     facts.add_row("alerts", f"{len(outcome.alerts)}: {_per_time(outcome.rate)}")
     if made.spans is not None:
         facts.add_row(*_caught_line(outcome))
@@ -78,6 +84,8 @@ def table(made: Backtest) -> RenderableType:
     parts: list[RenderableType] = [facts, Text(), _videos(made)]
     if outcome.alerts:
         parts += [Text(), _alerts(made)]
+    if made.troubles:
+        parts += [Text(), _camera(made)]
     if made.spans:
         parts += [Text(), _ranges(outcome)]
     parts += [Text(), _what_if(made)]
@@ -87,7 +95,7 @@ def table(made: Backtest) -> RenderableType:
 def _rates(outcome: Outcome) -> dict[str, Any]:
     return {
         "budget_per_day": outcome.level.alerts_per_day,
-        "threshold": outcome.level.threshold,
+        "thresholds": dict(outcome.level.thresholds),
         "alerts": len(outcome.alerts),
         "alerts_per_day": outcome.rate.per_day,
         "interval": [outcome.rate.low, outcome.rate.high],
@@ -129,6 +137,13 @@ def _episode(alert: Alert, picture: str | None) -> dict[str, Any]:
         "region": alert.region,
         "picture": picture,
     }
+
+
+def _thresholds(level: Level) -> str:
+    """With the names of regimes where there are several."""
+    if len(level.thresholds) == 1:
+        return f"{next(iter(level.thresholds.values())):.2f}"
+    return ", ".join(f"{regime} {threshold:.2f}" for regime, threshold in level.thresholds.items())
 
 
 def _meaning(level: Level, asked_per_day: float | None) -> str:
@@ -175,6 +190,13 @@ def _alerts(made: Backtest) -> Table:
     return rows
 
 
+def _camera(made: Backtest) -> Table:
+    rows = _table("camera in", "is", "from", "to")
+    for one in made.troubles:
+        rows.add_row(Text(one.video), one.condition, _tenths(one.started_s), _tenths(one.ended_s))
+    return rows
+
+
 def _ranges(outcome: Outcome) -> Table:
     rows = _table("labelled range in", "from", "to", "caught", "delay")
     for catch in outcome.catches:
@@ -197,7 +219,7 @@ def _what_if(made: Backtest) -> Table:
         )
         rows.add_row(
             _short(one.level.alerts_per_day) + (" *" if one.level == made.outcome.level else ""),
-            f"{one.level.threshold:.2f}",
+            _thresholds(one.level),
             str(len(one.alerts)),
             _number(one.rate.per_day),
             f"{_number(one.rate.low)}-{_number(one.rate.high)}",

@@ -47,8 +47,9 @@ def mark_normal(
         except stretch.StretchError as error:
             raise MarkingError(str(error)) from error
         utc = utc_now()
-        marked = marking.mark(bundle.read(path), str(path), seen, alert=alert_id, threshold=record.threshold, utc=utc)
-        bundle.write(marked.bundle, path)
+        made = bundle.read(path, kept.about.regime)
+        marked = marking.mark(made, str(path), seen, alert=alert_id, threshold=record.threshold, utc=utc)
+        bundle.put(marked.bundle, path)
         _rename(kept.path, stretch.file_of(kept.path.parent, stretch.MARKED, alert_id))
         opened.add_feedback(Feedback(alert_id=alert_id, verdict="normal", utc=utc))
     output.print(
@@ -81,14 +82,13 @@ def undo(alert_id: _Id, model: _Model = None, store: StoreFolder = None, config_
         if path is None:
             raise MarkingError(f"alert {alert_id}: is not marked, or its model is forgotten: name that with --model")
         utc = utc_now()
-        made = bundle.read(path)
-        was_marked = marking.is_marked(made, alert_id)
-        if was_marked:
-            bundle.write(marking.undo(made, alert=alert_id, utc=utc), path)
+        marked = [one for one in bundle.read_all(path) if marking.is_marked(one, alert_id)]
+        for made in marked:
+            bundle.put(marking.undo(made, alert=alert_id, utc=utc), path)
         if about is not None:
             started = datetime.fromisoformat(about.started_utc)
             _rename(kept, stretch.file_of(kept.parent, stretch.ALERT, f"{started:%Y%m%dT%H%M%S%f}"))
-        if not opened.undo_feedback(alert_id, utc) and not was_marked:  # the model may have been made anew
+        if not opened.undo_feedback(alert_id, utc) and not marked:  # the model may have been made anew
             raise MarkingError(f"alert {alert_id}: is not marked as normal: there is nothing to take back")
     output.print(f"alert {alert_id} does not count as normal any more in {path}", soft_wrap=True, highlight=False)
 

@@ -69,7 +69,8 @@ def kept_for(model: Path, bundle: Bundle, footage: Path, camera: str | None = No
             try:
                 known = about(path)
                 is_of_camera = camera is not None or Path(known.model) == model.absolute()
-                if is_of_camera and (known.width, known.height) == (made.width, made.height):
+                same = (known.width, known.height, known.regime) == (made.width, made.height, bundle.regime)
+                if is_of_camera and same:
                     found.append(read(path))
             except StretchError:  # cut off, or another version's: as good as not kept
                 continue

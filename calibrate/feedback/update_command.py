@@ -3,15 +3,17 @@
 import logging
 from pathlib import Path
 
+from calibrate.computing import use
 from calibrate.feedback.commands import footage_folder
 from calibrate.interrupt import exit_on_interrupt
-from configs.options import Device, fail, messages, output
+from configs.options import Device, messages, output
 from configs.schema import CalibrationSettings, CameraSettings, Config
 
 
 def update(
     path: Path,
     target: Path,
+    regime: str | None,
     settings: CalibrationSettings,
     config: Config,
     camera: CameraSettings | None,
@@ -21,6 +23,7 @@ def update(
     """Learn the model at `path` anew and put it at `target`.
 
     Args:
+        regime: Which of the model's, None = its only one.
         camera: Whose features to take, None = those of whichever camera this very file watched.
 
     Raises:
@@ -31,15 +34,12 @@ def update(
         from calibrate import progress
         from calibrate.feedback import update as learning
         from calibrate.report import summary as report
+        from calibrate.report.page import path_of
         from detector import bundle
-        from detector.device import DeviceError, use_device
 
-    made = bundle.read(path)
+    made = bundle.read(path, regime)
     kept = learning.kept_for(path, made, footage_folder(store, config), None if camera is None else camera.name)
-    try:
-        computing, _ = use_device(device.value, threads=0)
-    except DeviceError as error:
-        fail(str(error))
+    computing, _ = use(device)
     if "alerts_per_day" not in settings.model_fields_set:
         settings = settings.model_copy(update={"alerts_per_day": made.budget.alerts_per_day})
     policy = (camera or config).policy.model_copy(update={"smoothing_s": made.preparation.smoothing_s})
@@ -47,7 +47,7 @@ def update(
         updated = learning.update(
             made, kept, policy=policy, settings=settings, device=computing, on_progress=on_progress
         )
-    bundle.write(updated.bundle, target)
+    bundle.put(updated.bundle, target)
     asked = updated.threshold.budget
     output.print(
         f"{target}: learned anew from {report.duration(updated.normal_s)} of kept normal time and {updated.marked} "
@@ -56,3 +56,6 @@ def update(
         highlight=False,
     )
     output.print(report.promise(updated.threshold))
+    page = path_of(target, updated.bundle.regime)
+    if page.exists():
+        output.print(f"{page} is still that of the calibration before", highlight=False, soft_wrap=True)

@@ -3,11 +3,8 @@
 One file that needs no other and asks nobody for anything.
 """
 
-import os
-import tempfile
 from base64 import b64encode
 from collections.abc import Sequence
-from contextlib import suppress
 from html import escape
 from pathlib import Path
 
@@ -18,8 +15,9 @@ from calibrate.report import pictures as report_pictures
 from calibrate.report.moments import Moment, exceedances, moments
 from calibrate.report.summary import budget, clock, duration, promise
 from calibrate.threshold import DAY_S
-from detector.bundle import Budget
+from detector.bundle import USUAL, Budget
 from detector.features.grid import Map
+from detector.whole_file import write_whole
 from stream.source import is_camera
 
 _SUFFIX = ".mulde"
@@ -68,27 +66,20 @@ def write(made: Calibration, model: Path) -> Path:
     Raises:
         ReportError: It cannot be written.
     """
-    path = model.with_name(model.name.removesuffix(_SUFFIX) + ".html")
-    text = page(made, model.name)
-    part: Path | None = None
+    path = path_of(model, made.bundle.regime)
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        part = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(0o600)  # it shows people
-        part.replace(path)
+        write_whole(page(made, model.name).encode(), path, 0o600)  # it shows people
     except OSError as error:
         raise ReportError(
             f"{path}: the report cannot be written: {error.strerror}: the model {model} is written and can be used"
         ) from error
-    finally:
-        if part is not None:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
     return path
+
+
+def path_of(model: Path, regime: str) -> Path:
+    """Where the page of a model's regime is."""
+    name = model.name.removesuffix(_SUFFIX)
+    return model.with_name(f"{name}.html" if regime == USUAL else f"{name}.{regime}.html")
 
 
 def page(made: Calibration, name: str) -> str:

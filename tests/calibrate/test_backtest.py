@@ -28,14 +28,15 @@ def clips(tmp_path_factory):
 def setup(street):
     model = read(street.model)
     return Setup(
-        model=model,
+        bundles=(model,),
         where=str(street.model),
         device="cpu",
         network=Network("cpu", 1),
         clip_network=None,
         policy=PolicySettings(),
         connection=ConnectionSettings(),
-        threshold=model.budget.threshold,
+        drift_days=30.0,
+        thresholds={model.regime: model.budget.threshold},
     )
 
 
@@ -51,12 +52,15 @@ def van(clips, setup, told):
 
 
 def scored(scores, rate_fps=10.0):
-    moments = [Moment(time_s=at / rate_fps, score=score, region=None) for at, score in enumerate(scores)]
+    moments = [
+        Moment(time_s=at / rate_fps, score=score, region=None, regime="usual", condition="ok")
+        for at, score in enumerate(scores)
+    ]
     return Video(name="made up", moments=tuple(moments), length_s=len(scores) / rate_fps)
 
 
 def test_every_picture_of_the_video_is_scored_at_the_models_rate(van, setup):
-    assert len(van.moments) == 20 * setup.model.preparation.rate_fps
+    assert len(van.moments) == 20 * setup.bundles[0].preparation.rate_fps
     assert van.length_s == pytest.approx(20.0, abs=0.01)
     assert np.diff([moment.time_s for moment in van.moments]) == pytest.approx(1 / 3, abs=0.07)
 
@@ -76,8 +80,8 @@ def test_a_video_is_a_camera_just_opened_whatever_was_watched_before(clips, setu
 
 
 def test_a_van_on_the_lawn_is_told_of_with_the_picture_of_its_peak(clips, setup, van, told):
-    found = alerts(van, setup.policy, setup.threshold)
-    preparation = setup.model.preparation
+    found = alerts(van, setup.policy, setup.thresholds)
+    preparation = setup.bundles[0].preparation
     size = (preparation.width, preparation.height)
     with open_source(str(clips[0]), size=size, rate_fps=preparation.rate_fps, connection=setup.connection) as opened:
         pictures = {round(picture.stream_time_s, 4): picture.image for picture in opened}
@@ -100,14 +104,14 @@ def test_progress_reaches_its_end(clips, setup):
 
 
 def test_live_watching_tells_of_an_alert_once_enough_scores_are_above():
-    (alert,) = alerts(scored([0.0] * 20 + [3.0, 4.0, 3.0] + [0.0] * 100), POLICY, 2.0)
+    (alert,) = alerts(scored([0.0] * 20 + [3.0, 4.0, 3.0] + [0.0] * 100), POLICY, {"usual": 2.0})
 
     assert (alert.started_s, alert.told_s, alert.peaked_s, alert.ended_s) == (2.0, 2.2, 2.1, 2.3)
     assert (alert.score, alert.threshold) == (4.0, 2.0)
 
 
 def test_the_end_of_a_video_ends_what_is_open():
-    (alert,) = alerts(scored([0.0] * 20 + [3.0] * 10), POLICY, 2.0)
+    (alert,) = alerts(scored([0.0] * 20 + [3.0] * 10), POLICY, {"usual": 2.0})
 
     assert (alert.started_s, alert.ended_s) == (2.0, 2.9)
 
@@ -116,17 +120,17 @@ def test_a_threshold_is_as_fine_as_on_the_bus():
     """The worker sends four decimals, and so a score equal to them is not above the threshold."""
     video = scored([0.0] * 5 + [2.0] * 10)
 
-    assert alerts(video, POLICY, 1.99996) == ()
-    assert len(alerts(video, POLICY, 1.9999)) == 1
+    assert alerts(video, POLICY, {"usual": 1.99996}) == ()
+    assert len(alerts(video, POLICY, {"usual": 1.9999})) == 1
 
 
 def test_nothing_comes_of_a_video_without_pictures():
-    assert alerts(scored([]), POLICY, 1.0) == ()
+    assert alerts(scored([]), POLICY, {"usual": 1.0}) == ()
 
 
 def test_a_score_that_is_no_number_is_not_passed_over(clips, setup):
-    arrays = {name: np.full_like(array, np.nan) for name, array in setup.model.arrays.items() if "net." in name}
-    broken = replace(setup.model, arrays={**setup.model.arrays, **arrays})
+    arrays = {name: np.full_like(array, np.nan) for name, array in setup.bundles[0].arrays.items() if "net." in name}
+    broken = replace(setup.bundles[0], arrays={**setup.bundles[0].arrays, **arrays})
 
     with pytest.raises(ArithmeticError, match="quiet: at"):
-        watch("quiet", str(clips[1]), replace(setup, model=broken))
+        watch("quiet", str(clips[1]), replace(setup, bundles=(broken,)))

@@ -45,14 +45,15 @@ def test_it_gives_the_alerts_of_watch_from_the_same_scores_to_the_last_digit(tmp
     episodes = json.loads(made.stdout)["episodes"]
     model, settings = read(street.model), load(config)
     setup = Setup(
-        model=model,
+        bundles=(model,),
         where=str(street.model),
         device="cpu",
         network=Network("cpu", 1),
         clip_network=None,
         policy=settings.policy,
         connection=settings.connection,
-        threshold=model.budget.threshold,
+        drift_days=30.0,
+        thresholds={model.regime: model.budget.threshold},
     )
     expected = [(one.time_s, one.score, one.region) for one in watch("van.mp4", str(van), setup).moments]
 
@@ -137,8 +138,8 @@ def test_another_budget_or_threshold_takes_the_place_of_the_models(street, van):
     asked = json.loads(invoke(street.model, van, "--alerts-per-day", 2, "--json").stdout)
     given = json.loads(invoke(street.model, van, "--threshold", 1e6, "--json").stdout)
 
-    assert (asked["budget_per_day"], asked["threshold"]) == (1.0, daily.threshold)
-    assert (given["budget_per_day"], given["threshold"], given["alerts"]) == (None, 1e6, 0)
+    assert (asked["budget_per_day"], asked["thresholds"]) == (1.0, {"usual": daily.threshold})
+    assert (given["budget_per_day"], given["thresholds"], given["alerts"]) == (None, {"usual": 1e6}, 0)
     assert given["interval"][0] == 0.0
 
 

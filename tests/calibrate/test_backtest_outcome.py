@@ -1,20 +1,28 @@
+from dataclasses import replace
+
 import pytest
 
-from calibrate.backtest.outcome import DAY_S, Level, Span, budgets, level_for, normal_s, outcome, rate
+from calibrate.backtest.outcome import DAY_S, Level, Span, level_for, levels, normal_s, outcome, rate
 from calibrate.backtest.replay import Moment, Video
 from configs.schema import PolicySettings
 from detector.bundle import Budget, Bundle, BundleError, Preparation, Provenance
 
 RATE_FPS = 10.0
 POLICY = PolicySettings(smoothing_s=0.0)
-LEVEL = Level(threshold=2.0, alerts_per_day=1.0)
+LEVEL = Level(thresholds={"usual": 2.0}, alerts_per_day=1.0)
 
 
 def video(length_s, *above, name="one"):
     """A video whose scores are above the threshold in these stretches, first and last time included."""
     times_s = [at / RATE_FPS for at in range(round(length_s * RATE_FPS))]
     moments = [
-        Moment(time_s=time_s, score=3.0 if any(a <= time_s <= b for a, b in above) else 0.0, region=None)
+        Moment(
+            time_s=time_s,
+            score=3.0 if any(a <= time_s <= b for a, b in above) else 0.0,
+            region=None,
+            regime="usual",
+            condition="ok",
+        )
         for time_s in times_s
     ]
     return Video(name=name, moments=tuple(moments), length_s=length_s)
@@ -111,18 +119,42 @@ def test_without_normal_time_there_is_no_rate_of_false_alerts():
 
 
 def test_budgets_are_those_of_the_model_each_once_the_smallest_first():
-    known = budgets(bundle((5.0, 3.0), (24.0, 2.0), (5.0, 3.5), (1.0, 4.0)))
+    known = levels([bundle((5.0, 3.0), (24.0, 2.0), (5.0, 3.5), (1.0, 4.0))])
 
-    assert [(budget.alerts_per_day, budget.threshold) for budget in known] == [(1.0, 4.0), (5.0, 3.0), (24.0, 2.0)]
+    assert [(level.alerts_per_day, level.thresholds["usual"]) for level in known] == [
+        (1.0, 4.0),
+        (5.0, 3.0),
+        (24.0, 2.0),
+    ]
+
+
+def test_with_several_regimes_only_budgets_that_all_know_are_levels():
+    night = replace(bundle((1.0, 7.0), (24.0, 6.0)), regime="night")
+
+    known = levels([bundle((5.0, 3.0), (24.0, 2.0), (1.0, 4.0)), night])
+
+    assert [(level.alerts_per_day, level.thresholds) for level in known] == [
+        (1.0, {"usual": 4.0, "night": 7.0}),
+        (24.0, {"usual": 2.0, "night": 6.0}),
+    ]
+
+
+def test_each_moment_counts_by_the_threshold_of_its_regime():
+    level = Level(thresholds={"usual": 2.0, "night": 4.0}, alerts_per_day=1.0)
+    day = video(60.0, (20.0, 25.0))
+    night = replace(day, moments=tuple(replace(one, regime="night") for one in day.moments))
+
+    assert len(outcome([day], POLICY, level, None).alerts) == 1
+    assert len(outcome([night], POLICY, level, None).alerts) == 0
 
 
 @pytest.mark.parametrize(("asked", "per_day", "threshold"), [(5.0, 5.0, 3.0), (20.0, 5.0, 3.0), (999.0, 24.0, 2.0)])
 def test_another_budget_takes_the_threshold_of_the_next_smaller_one(asked, per_day, threshold):
     model = bundle((5.0, 3.0), (24.0, 2.0), (1.0, 4.0))
 
-    assert level_for(model, "gate.mulde", asked) == Level(threshold=threshold, alerts_per_day=per_day)
+    assert level_for([model], "gate.mulde", asked) == Level(thresholds={"usual": threshold}, alerts_per_day=per_day)
 
 
 def test_a_budget_smaller_than_all_is_refused_with_those_that_there_are():
     with pytest.raises(BundleError, match=r"gate\.mulde: knows no threshold for 0\.5 .* only for 1, 5: calibrate"):
-        level_for(bundle((5.0, 3.0), (1.0, 4.0)), "gate.mulde", 0.5)
+        level_for([bundle((5.0, 3.0), (1.0, 4.0))], "gate.mulde", 0.5)

@@ -11,11 +11,20 @@ from configs.schema import PolicySettings
 
 POLICY = PolicySettings(smoothing_s=0.0)
 REGION = (0.25, 0.5, 0.75, 1.0)
-LEVELS = [Level(threshold=2.0, alerts_per_day=24.0), Level(threshold=9.0, alerts_per_day=1.0)]
+LEVELS = [
+    Level(thresholds={"usual": 2.0}, alerts_per_day=24.0),
+    Level(thresholds={"usual": 9.0}, alerts_per_day=1.0),
+]
 VIDEO = Video(
     name="gate.mp4",
     moments=tuple(
-        Moment(time_s=at / 10, score=5.0 if 120 <= at <= 150 or at >= 720 else 0.5, region=REGION)
+        Moment(
+            time_s=at / 10,
+            score=5.0 if 120 <= at <= 150 or at >= 720 else 0.5,
+            region=REGION,
+            regime="usual",
+            condition="covered" if at >= 790 else "ok",
+        )
         for at in range(800)
     ),
     length_s=80.0,
@@ -65,10 +74,19 @@ def test_json_has_the_rate_with_its_interval_and_every_episode():
     assert made["videos"] == [{"video": "gate.mp4", "length_s": 80.0, "pictures": 800}]
 
 
+def test_trouble_with_the_camera_itself_is_told():
+    made = backtest()
+
+    assert json.loads(as_json(made))["camera"] == [
+        {"video": "gate.mp4", "condition": "covered", "started_s": 79.0, "ended_s": 79.9}
+    ]
+    assert "gate.mp4 covered 1:19.0 1:19.9" in text(made)
+
+
 def test_json_says_what_each_budget_would_have_given():
     made = json.loads(as_json(backtest(spans=SPANS)))
 
-    assert [(one["budget_per_day"], one["threshold"], one["alerts"]) for one in made["what_if"]] == [
+    assert [(one["budget_per_day"], one["thresholds"]["usual"], one["alerts"]) for one in made["what_if"]] == [
         (24.0, 2.0, 2),
         (1.0, 9.0, 0),
     ]
@@ -92,7 +110,9 @@ def test_json_says_of_each_labelled_range_whether_it_was_caught():
 
 def test_the_table_says_what_the_threshold_stands_for():
     assert "threshold 2.00, for 24 false alerts a day" in text(backtest())
-    assert "threshold 3.50, given by --threshold" in text(backtest(Level(threshold=3.5, alerts_per_day=None)))
+    assert "threshold 3.50, given by --threshold" in text(
+        backtest(Level(thresholds={"usual": 3.5}, alerts_per_day=None))
+    )
     other = text(backtest(asked_per_day=30.0), width=200)
     assert (
         "for 24 false alerts a day, the next smaller budget that the model knows to the 30 a day asked for" in other

@@ -17,7 +17,10 @@ from detector.bundle import (
     Preparation,
     Provenance,
     check_settings,
+    check_target,
+    put,
     read,
+    read_all,
     write,
 )
 
@@ -139,25 +142,37 @@ def test_arrays_of_another_program_are_refused(path, header):
 def test_a_file_of_another_format_is_refused_with_both_numbers(path):
     header = {**own_header(path), "format": 1}
 
-    with pytest.raises(BundleError, match=r"has format 1, this program reads 3: .*change the program's version"):
+    with pytest.raises(BundleError, match=r"has format 1, this program reads 4: .*change the program's version"):
         read(with_header(path, {"mulde-stream": json.dumps(header)}))
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda header: "{",
-        lambda header: "[]",
-        lambda header: json.dumps({key: value for key, value in header.items() if key != "budget"}),
-        lambda header: json.dumps(header | {"budget": "high"}),
-        lambda header: json.dumps(header | {"preparation": header["preparation"] | {"colour": "red"}}),
-        lambda header: json.dumps(header | {"budget": [1.0]}),
-        lambda header: json.dumps(header | {"preparation": header["preparation"] | {"clip": {"stride_s": 1.0}}}),
+        lambda regime: {key: value for key, value in regime.items() if key != "budget"},
+        lambda regime: regime | {"budget": "high"},
+        lambda regime: regime | {"preparation": regime["preparation"] | {"colour": "red"}},
+        lambda regime: regime | {"budget": [1.0]},
+        lambda regime: regime | {"preparation": regime["preparation"] | {"clip": {"stride_s": 1.0}}},
     ],
 )
 def test_a_damaged_header_is_refused(path, damage):
+    header = own_header(path)
+    damaged = header | {"regimes": [damage(one) for one in header["regimes"]]}
+
     with pytest.raises(BundleError, match=rf"{path}: its header is damaged .*: calibrate again"):
-        read(with_header(path, {"mulde-stream": damage(own_header(path))}))
+        read(with_header(path, {"mulde-stream": json.dumps(damaged)}))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 4}', '{"format": 4, "regimes": [3]}'])
+def test_what_is_no_header_is_refused(path, text):
+    with pytest.raises(BundleError, match=rf"{path}: its header is damaged .*: calibrate again"):
+        read(with_header(path, {"mulde-stream": text}))
+
+
+def test_a_file_without_any_regime_is_refused(path):
+    with pytest.raises(BundleError, match=rf"{path}: holds no regime: calibrate again"):
+        read(with_header(path, {"mulde-stream": '{"format": 4, "regimes": []}'}))
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
@@ -226,3 +241,52 @@ def test_reading_needs_no_torch(path):
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
 
     assert said.stdout.strip() == "4.25 []"
+
+
+NIGHT = replace(MODEL, regime="night", arrays={"scene.background": np.ones((2, 3), np.float32)})
+
+
+def test_a_regime_is_added_beside_the_others_and_renewed_in_its_place(path):
+    put(MODEL, path)
+    put(NIGHT, path)
+    put(replace(MODEL, budget=Budget(alerts_per_day=1.0, threshold=9.0, low=8.0, high=10.0)), path)
+
+    assert [one.regime for one in read_all(path)] == ["usual", "night"]
+    assert read(path, "usual").budget.threshold == 9.0
+    assert read(path, "usual").arrays.keys() == MODEL.arrays.keys()
+    assert np.array_equal(read(path, "night").arrays["scene.background"], NIGHT.arrays["scene.background"])
+
+
+def test_a_regime_that_prepares_pictures_otherwise_is_refused_and_the_file_stays(path):
+    write(MODEL, path)
+    before = path.read_bytes()
+
+    with pytest.raises(BundleError, match=r"regime night: .* rate_fps 9\.0, calibrated with 5\.0"):
+        put(replace(NIGHT, preparation=replace(MODEL.preparation, rate_fps=9.0)), path)
+    assert path.read_bytes() == before
+
+
+def test_one_of_several_regimes_must_be_named(path):
+    write(MODEL, path)
+    put(NIGHT, path)
+
+    with pytest.raises(BundleError, match=r"holds several regimes \(usual, night\): name one with --regime"):
+        read(path)
+    with pytest.raises(BundleError, match=r"has no regime dusk; it has: usual, night"):
+        read(path, "dusk")
+
+
+def test_calibrating_anew_is_refused_where_regimes_would_be_lost(path):
+    check_target(path, None)
+    write(MODEL, path)
+    check_target(path, None)
+    check_target(path, "night")
+    put(NIGHT, path)
+    with pytest.raises(BundleError, match=r"holds usual, night: say with --regime which one"):
+        check_target(path, None)
+    with pytest.raises(BundleError, match=r"regime 'a/b': a name has"):
+        check_target(path, "a/b")
+    path.write_bytes(b"no model")
+    check_target(path, None)  # to be written over
+    with pytest.raises(BundleError, match="not a model"):
+        check_target(path, "night")

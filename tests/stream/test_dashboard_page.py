@@ -239,6 +239,13 @@ def test_the_same_state_size_and_moment_give_the_same_page():
     assert render(site(4), "t", 80, 24, NOW) == render(site(4), "t", 80, 24, NOW)
 
 
+def test_a_camera_of_several_regimes_shows_the_one_it_is_in():
+    state = site(4)
+    state.take(score("camera-02", seq=301, regime="night"), NOW)
+    assert "● night" in line_of(plain(state), "camera-02")
+    assert "● live" in line_of(plain(state), "camera-01")
+
+
 @pytest.mark.parametrize("condition", ["changed", "moved", "defocused", "covered", "frozen"])
 def test_a_camera_that_is_not_as_calibrated_says_so_in_place_of_live(condition):
     state = site(4)

@@ -34,9 +34,9 @@ class Camera:
         self.time_s = 0.0
         self.utc_s = NOON_S
 
-    def show(self, seconds, score=0.0, cells=1, usual=True):
+    def show(self, seconds, score=0.0, cells=1, usual=True, regime="usual"):
         for _ in range(round(seconds * RATE_FPS)):
-            self.keeper.step(self.time_s, self.utc_s, score, THRESHOLD, features(cells), usual=usual)
+            self.keeper.step(self.time_s, self.utc_s, score, THRESHOLD, features(cells), usual=usual, regime=regime)
             self.time_s += 1.0 / RATE_FPS
             self.utc_s += 1.0 / RATE_FPS
 
@@ -217,3 +217,16 @@ def test_nothing_is_normal_while_the_camera_itself_is_in_trouble(camera):
     camera.show(300)
     assert camera.kept(NORMAL)
     assert min(normal_times(camera))[0] >= 300.0
+
+
+def test_what_is_seen_in_one_regime_is_kept_apart_from_another(camera):
+    camera.show(100)
+    camera.show(100, regime="night")
+    camera.show(5, score=9.0, regime="night")
+    camera.show(20, regime="night")
+
+    (alert,) = camera.kept(ALERT)
+    assert alert.about.regime == "night"
+    regimes = {made.about.regime: made for made in camera.kept(NORMAL)}
+    assert set(regimes) == {"usual", "night"}
+    assert max(regimes["usual"].times_s) < 100.0 <= min(regimes["night"].times_s)

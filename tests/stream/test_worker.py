@@ -355,6 +355,28 @@ def test_a_model_that_changes_while_it_works_is_taken_up_unless_it_does_not_fit(
     assert log.count("goes on with the model it has") == 2
 
 
+def test_scores_say_which_regime_they_are_of_where_there_are_several(tmp_path, street):
+    model = tmp_path / "gate.mulde"
+    shutil.copy(street.model, model)
+    made = bundle.read(model)
+    dark = {**made.arrays, "regime.usual": made.arrays["regime.usual"] - (2.0, 0.0, 0.0)}
+    budget = replace(made.budget, threshold=8.25)
+    bundle.put(replace(made, regime="night", arrays=dark, budget=budget), model)
+    picture = pictures(street.van)[0]
+    night = replace(picture, image=picture.image // 4)
+    with worker(tmp_path, gate=(model, None, None), plain=(street.model, None, None)) as running:
+        assert running.next_word()[0] == child.READY
+        seen = {}
+        for shown in (night, replace(picture, stream_time_s=picture.stream_time_s + 1.0)):
+            running.write(shown)
+            for score, _ in running.receive(2):
+                seen.setdefault(score.camera, []).append((score.regime, score.threshold))
+        assert running.stop()[0] == 0
+    assert seen["gate"][0] == ("night", 8.25)
+    assert {regime for regime, _ in seen["plain"]} == {""}
+    assert "camera gate: regime night" in running.log_file.read_text()
+
+
 CLIP_NETWORK = "hiera_base_16x224"
 
 

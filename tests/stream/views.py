@@ -14,7 +14,7 @@ def at(seconds):
     return Moment(1000.0 + seconds, START + timedelta(seconds=seconds))
 
 
-def score(camera="gate", seq=0, value=1.0, threshold=2.0, latency_ms=50.0, condition="ok"):
+def score(camera="gate", seq=0, value=1.0, threshold=2.0, latency_ms=50.0, condition="ok", regime=""):
     return Score(
         camera=camera,
         seq=seq,
@@ -25,6 +25,7 @@ def score(camera="gate", seq=0, value=1.0, threshold=2.0, latency_ms=50.0, condi
         latency_ms=latency_ms,
         captured_at_s=0.0,
         condition=condition,
+        regime=regime,
     )
 
 
