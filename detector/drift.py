@@ -1,21 +1,21 @@
 """Whether what goes on at a camera is less normal than in its calibration, for good and not for a moment.
 
-The unit is a block of ten seconds in which something was active, and of each family the mean of its decades in it. If
-blocks come in no particular order (are exchangeable), the rank of each among all before it, those of the calibration
-included, is uniform and independent of the others (Vovk, "Testing randomness online", 2021). Bets against that are
-cumulated by a Shiryaev-Roberts e-detector (Shin, Ramdas, Rinaldo, "E-detectors", 2023), whose mean time to a false
-alarm is at least its limit in blocks. No bet wins more than `_MOST`, so a short anomaly proves nothing. What comes
-slowly enough becomes the normal; neighbouring blocks that depend on each other for minutes make alarms more frequent.
+The unit is a block of ten seconds in which something was active, and of each family the mean of its decades in it,
+turned into the normal score of its rank among the calibration's blocks: no block counts for more than the rarest of
+those, so a short anomaly proves nothing. Means of the latest minutes and of the latest hour are compared with the
+calibration's by Student's test, with as many degrees of freedom as the calibration has blocks that do not depend on
+their neighbours. From a short calibration, or one whose blocks depend on each other for minutes, little follows, and
+drift is found late or never.
 """
 
 import bisect
 import math
-from array import array
 from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri, stdtrit
 
 from detector.fusion import Evidence
 
@@ -28,12 +28,11 @@ FEWEST_CELLS = 20
 FEWEST_BLOCKS = 20
 """Of a calibration: from fewer nothing can be told."""
 
-_POWERS = np.array([0.05, 0.1, 0.2, 0.35, 0.5, 0.7])  # the bet ε p^(ε-1) of each ε
-_MOST = 8.0
 _DAY_S = 86_400.0
-_SEED = 0  # of the order of equal blocks
-_LATEST = 20  # blocks, which must look ...
-_BACK = 0.35  # ... as normal as this on average for it to be over; 0.5 is usual
+_WINDOWS = (18, 60, 360)  # blocks; three minutes, so that no short anomaly fills one, to an hour
+_BACK = 0.5  # mean normal score of the shortest window, up to which it is over; 0 is usual
+_LOST = 0.05  # autocorrelation
+_CAUTION = 1.4  # without it, false alarms are more than asked for: see benchmarks/drift_rate.py
 _GAP_S = 10.0
 
 
@@ -47,8 +46,8 @@ class Drift:
 
     def __init__(self, calibrated: Mapping[str, npt.NDArray[np.floating]], days: float) -> None:
         known = {name: means for name, means in calibrated.items() if len(means) >= FEWEST_BLOCKS}
-        limit = math.log(max(1.0, days * _DAY_S / BLOCK_S * len(known)))
-        self._families = {name: _Family(means, limit) for name, means in known.items()}
+        level = Family.level(days, len(known))
+        self._families = {name: Family(means, level) for name, means in known.items()}
         self._sums = dict.fromkeys(known, 0.0)
         self._counts = dict.fromkeys(known, 0)
         self._began_s = self._seen_s = -math.inf
@@ -84,37 +83,62 @@ class Drift:
         self._counts = dict.fromkeys(self._families, 0)
 
 
-class _Family:
-    def __init__(self, calibrated: npt.NDArray[np.floating], limit: float) -> None:
-        self.changed = False
-        self._calibrated = array("d", sorted(float(mean) for mean in calibrated))
-        self._limit = limit
-        self._generator = np.random.default_rng(_SEED)
-        self._latest: deque[float] = deque(maxlen=_LATEST)
-        self._restart()
+def dependence(scores: npt.NDArray[np.floating]) -> float:
+    """How many blocks say as much as one that does not depend on its neighbours, from 1 on.
 
-    def _restart(self) -> None:
-        self._known = self._calibrated[:]
-        self._evidence = np.zeros(len(_POWERS))
+    The integrated autocorrelation time, cut off where the autocorrelation is lost in noise (Sokal, "Monte Carlo
+    methods in statistical mechanics", 1997).
+    """
+    beyond = np.asarray(scores, np.float64) - np.mean(scores)
+    power = float((beyond**2).mean())
+    blocks = 1.0
+    for lag in range(1, len(beyond) // 3):
+        alike = float((beyond[:-lag] * beyond[lag:]).mean()) / power if power > 0.0 else 0.0
+        if alike <= _LOST:
+            break
+        blocks += 2.0 * alike
+    return blocks
+
+
+class Family:
+    """Follows one family.
+
+    Args:
+        calibrated: Means of normal blocks, in the order of time.
+        level: Chance of a false alarm in one comparison.
+    """
+
+    def __init__(self, calibrated: npt.NDArray[np.floating], level: float) -> None:
+        self.changed = False
+        self._calibrated = sorted(float(mean) for mean in calibrated)
+        scores = np.array([self._score(float(mean)) for mean in calibrated])
+        self._dependence = _CAUTION * dependence(scores)
+        freedom = len(calibrated) / self._dependence - 1.0
+        self._critical = -float(stdtrit(freedom, level)) if freedom >= 1.0 else math.inf
+        self._latest: deque[float] = deque(maxlen=max(_WINDOWS))
+
+    @staticmethod
+    def level(days: float, families: int) -> float:
+        """Chance of a false alarm in one comparison that makes one in so many days of all families at most."""
+        return BLOCK_S / (days * _DAY_S * max(1, families) * len(_WINDOWS))
 
     def step(self, mean: float) -> None:
+        """Take a block into account."""
+        self._latest.append(self._score(mean))
+        latest = np.array(self._latest)
         if self.changed:
-            self._latest.append(self._rank(self._calibrated, mean))
-            if len(self._latest) == _LATEST and sum(self._latest) >= _BACK * _LATEST:
+            if len(latest) >= min(_WINDOWS) and latest[-min(_WINDOWS) :].mean() <= _BACK:
                 self.changed = False
-                self._restart()
-            return
-        rank = self._rank(self._known, mean)
-        bisect.insort(self._known, mean)
-        bets = np.minimum(_POWERS * rank ** (_POWERS - 1.0), _MOST)
-        self._evidence = (self._evidence + 1.0) * bets
-        if math.log(self._evidence.mean()) >= self._limit:
+                self._latest.clear()
+        elif any(self._is_beyond(latest[-blocks:]) for blocks in _WINDOWS if len(latest) >= blocks):
             self.changed = True
             self._latest.clear()
 
-    def _rank(self, known: "array[float]", mean: float) -> float:
-        """Share of blocks that are less normal, above 0 to 1; equal ones by lot."""
-        above = len(known) - bisect.bisect_right(known, mean)
-        equal = bisect.bisect_right(known, mean) - bisect.bisect_left(known, mean)
-        lot = 1.0 - float(self._generator.random())
-        return (above + lot * (equal + 1)) / (len(known) + 1)
+    def _is_beyond(self, latest: npt.NDArray[np.float64]) -> bool:
+        error = math.sqrt(self._dependence * (1.0 / len(self._calibrated) + 1.0 / len(latest)))
+        return float(latest.mean()) > self._critical * error
+
+    def _score(self, mean: float) -> float:
+        """The normal score of a block's rank, the higher the less normal; 0 in the middle."""
+        below = 0.5 * (bisect.bisect_left(self._calibrated, mean) + bisect.bisect_right(self._calibrated, mean))
+        return float(ndtri((below + 0.5) / (len(self._calibrated) + 1)))
