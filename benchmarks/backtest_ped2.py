@@ -75,7 +75,7 @@ def _report(made: list[dict[str, Any]]) -> None:
         rows.append(
             (
                 f"{one['budget_per_day'] / 24.0:g}",
-                f"{one['threshold']:.2f}",
+                f"{one['thresholds']['usual']:.2f}",
                 str(one["alerts"]),
                 f"{found['caught']} of {found['ranges']}",
                 _delay(found["median_delay_s"]),

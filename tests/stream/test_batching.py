@@ -218,7 +218,7 @@ class TestGather:
         batch, took_s = self.timed(made)
         later.join()
         assert sorted(cameras(batch)) == ["cam0", "cam1", "cam2"]
-        assert 0.1 <= took_s < 0.8
+        assert 0.09 <= took_s < 0.8  # the timer began a moment before
 
     def test_an_expected_camera_without_a_frame_is_waited_for_no_longer_than_the_window(self, rings):
         made = batcher(rings, min_wait_ms=100.0)
@@ -226,7 +226,7 @@ class TestGather:
         write(rings[0])
         batch, took_s = self.timed(made)
         assert cameras(batch) == ["cam0"]
-        assert 0.1 <= took_s < 0.8
+        assert 0.09 <= took_s < 0.8  # the timer began a moment before
 
     def test_a_silent_camera_is_not_waited_for(self, rings):
         made = batcher(rings, min_wait_ms=self.LONG_MS, max_wait_ms=self.LONG_MS)
