@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate, chain
 from typing import get_args
 
-from stream.messages import CameraStateName, ConditionName
+from stream.messages import AlertKind, CameraStateName, ConditionName
 from stream.overview import LATENCY_BOUNDS_MS, Moment, State
 from stream.troubles import SUPERVISOR, troubles
 
@@ -129,13 +129,16 @@ def _of_cameras(state: State) -> Iterator[list[str]]:
 
 def _of_alerts(state: State) -> Iterator[list[str]]:
     sink, worker = state.counters("sink"), state.counters("worker")
+    counts = state.counters("sink", "alerts/")
     yield _family(
         "alerts_total",
         "counter",
         "Alerts that began.",
         [
-            ({"camera": name.partition("/")[0], "kind": name.partition("/")[2]}, count)
-            for name, count in state.counters("sink", "alerts/").items()
+            ({"camera": name, "kind": kind}, counts.get(f"{name}/{kind}", 0.0))
+            for name in state.cameras
+            for kind in get_args(AlertKind)
+            if sink
         ],
     )
     yield _by("camera", state, "sink", "open/", "alerts_open", "gauge", "Alerts that have not ended.")
