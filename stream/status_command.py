@@ -29,8 +29,7 @@ def status(
 ) -> None:
     """Say how the watch of this store is; without --store and --config, each one of yours that is found.
 
-    Exit status: 0 all is well; 1 it runs, but a process or camera is in trouble, or that cannot be found out; 3 nothing
-    runs.
+    Exit status: 0 all is well; 1 it runs, but a process or camera is in trouble; 3 nothing runs.
     """
     import msgspec
 

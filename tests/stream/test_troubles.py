@@ -1,8 +1,9 @@
 import pytest
 
+from stream.messages import Health
 from stream.overview import State
 from stream.troubles import supervisor_silence, troubles
-from tests.stream.views import alert, at, camera, health, score
+from tests.stream.views import UTC_TEXT, alert, at, camera, health, score
 
 
 @pytest.fixture
@@ -79,6 +80,5 @@ def test_a_picture_that_has_only_changed_and_alerts_are_no_trouble(state):
 
 
 def test_alerts_that_cannot_be_stored_are_a_trouble(state):
-    state.take(health("sink", **{"not_stored": 0}), at(1))
-    state.processes["sink"].counters["not_stored"] = 3.0
+    state.take(Health(process="sink", utc=UTC_TEXT, counters={"not_stored": 3.0}), at(1))
     assert troubles(state, at(1)) == ["store: 3 alerts could not be written yet"]
