@@ -47,9 +47,7 @@ def run(spec: HealthSpec, parent: Parent) -> None:
     try:
         server = HealthServer(host.strip("[]"), int(port))
     except OSError as error:
-        raise ChildError(
-            f"health.listen {spec.listen}: cannot listen there: {error.strerror}: name another with --health"
-        ) from error
+        raise ChildError(f"cannot listen at {spec.listen}: {error.strerror}: name another with --health") from error
     state = State(spec.cameras, Moment.now())
     with server, Subscriber(spec.endpoints) as subscriber, Publisher(spec.endpoints) as publisher:
         server.show(_pages(state, Moment.now()))

@@ -43,7 +43,14 @@ def state():
     made = State(("gate", "yard"), at(0))
     counters = {
         "supervisor": {"uptime_s": 12.5, "restarts/worker": 2, "ready/worker": 1, "ready/sink": 0},
-        "sink": {"alerts/gate/anomaly": 3, "open/gate": 1, "open/yard": 0, "not_stored": 4, "refused": 5},
+        "sink": {
+            "alerts/gate/anomaly": 3,
+            "open/gate": 1,
+            "open/yard": 0,
+            "not_stored": 4,
+            "store_errors": 9,
+            "refused": 5,
+        },
         "worker": {
             "frames": 11,
             "batches/1": 2,
@@ -91,6 +98,7 @@ def test_what_is_known_is_told(state):
         ("alerts_total", 'camera="yard",kind="drift"'): 0,
         ("alerts_open", 'camera="gate"'): 1,
         ("alerts_not_stored", ""): 4,
+        ("store_errors_total", ""): 9,
         ("scores_dropped_total", ""): 8,
         ("scores_missed_total", 'camera="gate"'): 0,
     }
