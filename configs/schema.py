@@ -218,6 +218,21 @@ class SupervisorSettings(_Section):
     restart_window_s: float = Field(300.0, gt=0.0, le=86400.0, description="... within this time")
 
 
+class HealthSettings(_Section):
+    """Where the watch answers over HTTP how it is. Without a password: keep it on this machine or a trusted net."""
+
+    listen: str | None = Field(None, description="HOST:PORT for /healthz, /readyz and /metrics, null = nowhere")
+
+    @field_validator("listen")
+    @classmethod
+    def _is_host_and_port(cls, listen: str | None) -> str | None:
+        if listen is not None:
+            match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):([0-9]{1,5})", listen)
+            if match is None or not 1 <= int(match[2]) <= 65535:
+                raise ValueError(f"must be HOST:PORT, as 127.0.0.1:9477 or [::1]:9477, not {listen!r}")
+        return listen
+
+
 class Config(_Section):
     """A whole site."""
 
@@ -229,6 +244,7 @@ class Config(_Section):
     store: StoreSettings = StoreSettings()
     memory: MemorySettings = MemorySettings()
     supervisor: SupervisorSettings = SupervisorSettings()
+    health: HealthSettings = HealthSettings()
     cameras: tuple[CameraSettings, ...] = Field((), strict=False)
 
     @model_validator(mode="after")

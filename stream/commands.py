@@ -75,6 +75,10 @@ def watch(
     seconds: Annotated[float | None, typer.Option(min=0.0, help="End after this long. Default: never.")] = None,
     device: DeviceOption = None,
     store: StoreFolder = None,
+    health: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Answer /healthz, /readyz and /metrics there. Default: nowhere."),
+    ] = None,
 ) -> None:
     """Watch cameras, show their anomaly levels live and keep alerts with pictures."""
     from stream import site
@@ -90,6 +94,8 @@ def watch(
         config = config.model_copy(update={"worker": config.worker.model_copy(update={"device": device.value})})
     if store is not None:
         config = config.model_copy(update={"store": config.store.model_copy(update={"folder": store})})
+    if health is not None:
+        config = config.model_copy(update={"health": validate({"health": {"listen": health}}, "--health").health})
     show: Show = "json" if as_json else "log" if headless or not site.terminal_is_there() else "dashboard"
     outcome = site.watch(config, show=show, seconds=seconds)
     if outcome.status:

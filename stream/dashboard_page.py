@@ -78,11 +78,11 @@ def _header(state: State, title: str, width: int, now: Moment) -> Line:
         (f"{opened} open", "bold red" if opened else ""),
         (f" {state.begun_today(now)} today", ""),
         ("   up ", QUIET),
-        (_clock(now.monotonic_s - state.started.monotonic_s), ""),
+        (elapsed(now.monotonic_s - state.started.monotonic_s), ""),
         (f"   {now.local:%H:%M:%S} ", "bold"),
     ]
     left = max(0, width - _width(right) - 1)
-    return [(" ", ""), (_fit(_printable(title), left), "bold"), *right]
+    return [(" ", ""), (_fit(printable(title), left), "bold"), *right]
 
 
 def _footer(state: State, width: int, quitting: bool) -> Line:
@@ -202,7 +202,7 @@ def _trouble(camera: CameraView, now: Moment) -> Part | None:
     """What stands in place of the level where there is none to show now."""
     if camera.state != "live":
         waiting = "waiting for the first picture" if camera.state == "connecting" else ""
-        return _printable(camera.reason) or waiting, QUIET if camera.state == "ended" else "yellow"
+        return printable(camera.reason) or waiting, QUIET if camera.state == "ended" else "yellow"
     if camera.score is None:
         return "no score yet", QUIET
     silent_s = camera.silent_s(now)
@@ -281,7 +281,7 @@ def _alert(alert: AlertView, name_width: int, inner: int, now: Moment) -> Line:
     when = f"{alert.began.local:%H:%M:%S}" if today else f"{alert.began.local:%d.%m. %H:%M}"
     style = QUIET if alert.ended else "bold red" if latest.kind == "anomaly" else "bold yellow"
     peak = f"{level(latest.score, latest.threshold):.1f}×" if latest.kind == "anomaly" else ""
-    words = ", ".join(text for text in (place(latest.region), _printable(latest.reason)) if text)
+    words = ", ".join(text for text in (place(latest.region), printable(latest.reason)) if text)
     row: Line = [
         (_fit(when, 8 if today else 12), "" if today else QUIET),
         (" ● " if not alert.ended else " ○ ", style),
@@ -327,13 +327,14 @@ def _duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def _clock(seconds: float) -> str:
+def elapsed(seconds: float) -> str:
+    """A long time: "2:07:05", "3 d 2:07:05"."""
     whole = int(seconds)
     days, rest = divmod(whole, 86400)
     return (f"{days} d " if days else "") + f"{rest // 3600}:{rest % 3600 // 60:02}:{rest % 60:02}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without anything a terminal would take for a command."""
     return "".join(character if character.isprintable() else " " for character in text)
 

@@ -21,6 +21,8 @@ CameraStateName = Literal["connecting", "live", "stalled", "lost", "ended"]
 """connecting: first try; live: frames come; stalled: open, but silent; lost: failed, waiting to reconnect;
 ended: a file or scene that is over."""
 
+AlertKind = Literal["anomaly", "camera", "drift"]
+
 ConditionName = Literal["ok", "changed", "moved", "defocused", "covered", "frozen"]
 """ok: as calibrated; changed: less normal for long, or another light; moved: looks elsewhere; defocused: lost its
 fine structure; covered: sees nothing; frozen: the same picture again and again."""
@@ -64,7 +66,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
 
     event: Literal["start", "update", "end"]
     id: str
-    kind: Literal["anomaly", "camera", "drift"]
+    kind: AlertKind
     camera: str
     stream_time_s: float
     utc: str

@@ -5,7 +5,8 @@ Takes messages and the time, and nothing else; knows neither sockets nor how any
 
 import math
 import time
-from collections import deque
+from bisect import bisect_left
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Self
@@ -16,6 +17,8 @@ HISTORY_S = 600
 """How far back levels are kept, in buckets of one second."""
 STALE_S = 5.0
 """A score older than this says nothing about now."""
+LATENCY_BOUNDS_MS = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+"""Upper ends of the ranges in which delays from capture to score are counted; above them is one more."""
 _RATE_WINDOW_S = 10.0
 _LATENCY_WINDOW_S = 60.0
 _KEPT_ALERTS = 200
@@ -42,12 +45,17 @@ class CameraView:
     name: str
     state: CameraStateName = "connecting"
     reason: str = ""
+    report: Camera | None = None
+    """The latest of its capture process."""
     score: Score | None = None
     """The latest."""
     scored_at_s: float = 0.0
     """When the latest score came, monotonic."""
     lost: int = 0
     """Scores that were sent and never came here."""
+    latency_counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_MS) + 1))
+    """Scores by their delay, one count for each range."""
+    latency_sum_ms: float = 0.0
     _first_s: float = 0.0
     _latencies: deque[tuple[float, float]] = field(default_factory=deque)  # (when it came, ms)
     _peaks: deque[tuple[int, float]] = field(default_factory=deque)  # (whole second, highest level in it)
@@ -76,13 +84,13 @@ class CameraView:
 
     def fps(self, now: Moment) -> float:
         """Scores per second over the last ten."""
-        since_s = now.monotonic_s - _RATE_WINDOW_S
+        since_s = max(now.monotonic_s - _RATE_WINDOW_S, self._first_s)
         count = 0
         for came_s, _ in reversed(self._latencies):
-            if came_s < since_s:
+            if came_s <= since_s:  # the first one only begins the time in which others are counted
                 break
             count += 1
-        window_s = min(_RATE_WINDOW_S, now.monotonic_s - self._first_s)
+        window_s = now.monotonic_s - since_s
         return count / window_s if window_s >= 1.0 else 0.0
 
     def latency_ms(self, now: Moment) -> tuple[float, float] | None:
@@ -95,7 +103,14 @@ class CameraView:
 
     def drops(self) -> int:
         """Frames given up on their way to a score, for whatever cause."""
-        return int(sum(count.total for count in self._drops.values()))
+        return sum(self.drops_by_cause().values())
+
+    def drops_by_cause(self) -> dict[str, int]:
+        """The same by cause, in alphabetical order."""
+        totals: Counter[str] = Counter()
+        for (_, name), count in sorted(self._drops.items(), key=lambda item: item[0][1]):
+            totals[name.rpartition("/")[2]] += int(count.total)
+        return dict(totals)
 
     def history(self, columns: int, column_s: int, now: Moment) -> list[float | None]:
         """The highest level in each of the latest `columns` spans of `column_s` seconds; None where none came.
@@ -120,6 +135,8 @@ class CameraView:
             self._first_s = now.monotonic_s
         self.score, self.scored_at_s = score, now.monotonic_s
         self._latencies.append((now.monotonic_s, score.latency_ms))
+        self.latency_counts[bisect_left(LATENCY_BOUNDS_MS, score.latency_ms)] += 1
+        self.latency_sum_ms += score.latency_ms
         while self._latencies[0][0] < now.monotonic_s - _LATENCY_WINDOW_S:
             self._latencies.popleft()
         second, peak = int(now.monotonic_s), level(score.score, score.threshold)
@@ -167,6 +184,15 @@ class AlertView:
         return now.monotonic_s - self.began.monotonic_s
 
 
+@dataclass(slots=True)
+class ProcessView:
+    """What a process last said of itself."""
+
+    counters: dict[str, float]
+    heard_s: float
+    """When that was, monotonic."""
+
+
 class State:
     """All an observer knows.
 
@@ -179,13 +205,15 @@ class State:
         self.cameras = {name: CameraView(name) for name in names}
         self.alerts: dict[str, AlertView] = {}
         """The latest ones by id, oldest first."""
+        self.processes: dict[str, ProcessView] = {}
+        """Those that were heard of, by name."""
         self._begun_on: tuple[date, int] = (now.local.date(), 0)
         self._worker_restarts = 0.0
 
     def take(self, message: Message, now: Moment) -> None:
         """Account for a message that came at this moment."""
         if isinstance(message, Health):
-            self._take_health(message)
+            self._take_health(message, now)
             return
         camera = self.cameras.get(message.camera)
         if camera is None:
@@ -193,7 +221,7 @@ class State:
         if isinstance(message, Score):
             camera.take_score(message, now)
         elif isinstance(message, Camera):
-            camera.state, camera.reason = message.state, message.reason
+            camera.state, camera.reason, camera.report = message.state, message.reason, message
         else:
             self._take_alert(message, now)
 
@@ -225,7 +253,14 @@ class State:
             ended = (name for name, kept in self.alerts.items() if kept.ended)
             del self.alerts[next(ended, next(iter(self.alerts)))]
 
-    def _take_health(self, health: Health) -> None:
+    def counters(self, process: str, start: str = "") -> dict[str, float]:
+        """A process's counters whose names begin so, by the rest of their names; none before it was heard."""
+        view = self.processes.get(process)
+        counters = {} if view is None else view.counters
+        return {name.removeprefix(start): value for name, value in counters.items() if name.startswith(start)}
+
+    def _take_health(self, health: Health, now: Moment) -> None:
+        self.processes[health.process] = ProcessView(health.counters, now.monotonic_s)
         for camera in self.cameras.values():
             camera.take_drops(health)
         restarts = sum(n for name, n in health.counters.items() if name.startswith("restarts/worker"))

@@ -236,7 +236,7 @@ class _Sink:
         )
         record = self._pictured(record, moment) or record
         camera.trouble = record
-        self._counts["alerts"] += 1
+        self._count(record)
         self._tell_trouble("start", record, record.started_s, record.started_utc)
         logger.info("alert %s: camera %s: %s", record.id, camera.name, condition)
 
@@ -268,7 +268,7 @@ class _Sink:
         if event.event == "start":
             time_s, utc = episode.started_s, camera.moments[episode.started_s].utc
             camera.alert, camera.pictured_s = _begun(camera.name, time_s, utc), None
-            self._counts["alerts"] += 1
+            self._count(camera.alert)
         elif event.event == "update":
             time_s, utc = episode.peaked_s, peak.utc
         else:
@@ -345,11 +345,18 @@ class _Sink:
             )
         )
 
+    def _count(self, record: AlertRecord) -> None:
+        """Count an alert that begins."""
+        self._counts["alerts"] += 1
+        self._counts[f"alerts/{record.camera}/{record.kind}"] += 1
+
     def _report(self) -> None:
         """Say on the bus that this process works."""
         counters = {name: float(count) for name, count in self._counts.items()}
         counters["refused"] += self._receiver.refused
-        counters["open"] = sum(camera.policy.open + (camera.trouble is not None) for camera in self._cameras.values())
+        for camera in self._cameras.values():
+            counters[f"open/{camera.name}"] = float(camera.policy.open + (camera.trouble is not None))
+        counters["open"] = sum(counters[f"open/{name}"] for name in self._cameras)
         counters["store_errors"] = self._archive.errors
         counters["not_stored"] = self._archive.waiting
         self._publisher.send(Health(process=PROCESS, utc=utc_now(), counters=counters))

@@ -4,22 +4,19 @@ Reads the cameras' bundles, because they say how large the pictures are; that ne
 """
 
 import logging
-import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from configs.schema import CameraSettings, ClipSettings, Config, ConfigError, MemorySettings
 from detector.bundle import Bundle, BundleError, ClipPreparation, check_settings, read
-from stream import logs
+from stream import logs, running
 from stream.bus import Endpoints
 from stream.capture import CaptureSpec
 from stream.dashboard import DashboardSpec
+from stream.health import HealthSpec
 from stream.printer import PrinterSpec
 from stream.ring import Ring
 from stream.sink import SinkCamera, SinkSpec
@@ -71,7 +68,7 @@ def watch(
         ConfigError: No cameras, or one without a model.
         BundleError: A model cannot be used, or was calibrated with other settings.
         SourceError: A file or scene cannot be opened. A camera that is down is waited for.
-        StoreError, RingError, BusError, LogError: What stands in the way of a start.
+        StoreError, RunningError, RingError, BusError, LogError: What stands in the way of a start.
     """
     if not config.cameras:
         raise ConfigError("no cameras: name a source, or a site file with --config")
@@ -83,7 +80,7 @@ def watch(
     log_file = folder / LOG_NAME if show == "dashboard" else None
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())  # so that what is made here is also taken away
-        endpoints = stack.enter_context(_bus())
+        endpoints = stack.enter_context(running.claim(folder, tuple(models)))
         children = []
         sink_cameras, worker_cameras, captures = [], [], []
         for camera in config.cameras:
@@ -115,6 +112,9 @@ def watch(
                 )
             )
         children += _observers(show, endpoints, tuple(models), title, picture)
+        if config.health.listen is not None:
+            health = HealthSpec(endpoints=endpoints, cameras=tuple(models), listen=config.health.listen)
+            children.append(Child(name="health", target="stream.health:run", spec=health, stage=_OBSERVERS))
         sink = SinkSpec(endpoints=endpoints, folder=folder, cameras=tuple(sink_cameras))
         worker = WorkerSpec(
             endpoints=endpoints,
@@ -202,17 +202,6 @@ def _check_source(camera: CameraSettings, model: Bundle) -> None:
         open_source(
             camera.source, size=size, rate_fps=model.preparation.rate_fps, connection=camera.connection
         ).close()
-
-
-@contextmanager
-def _bus() -> Iterator[Endpoints]:
-    """Sockets in a private folder that is gone afterwards."""
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(tempfile.mkdtemp(prefix="mulde-", dir=base if base and Path(base).is_dir() else None))
-    try:
-        yield Endpoints.in_folder(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _observers(

@@ -23,6 +23,7 @@ from stream import child
 from stream.bus import Broker, Endpoints, Publisher, Subscriber
 from stream.clock import utc_now
 from stream.messages import Health
+from stream.notify import notify
 from stream.stopping import Patience, StopSignals
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ class Supervisor:
         self._log_file = log_file
         self._seats = [_Seat(child, settings) for child in sorted(children, key=lambda child: child.stage)]
         self._ending: _Ending | None = None
+        self._started_s = 0.0
         self._ready_s: float | None = None
         self._ended_s = 0.0
 
@@ -135,7 +137,7 @@ class Supervisor:
 
     def _watch(self, seconds: float | None, signals: StopSignals, publisher: Publisher, beats: Subscriber) -> None:
         reported_s = 0.0
-        ticked_s = time.monotonic()
+        self._started_s = ticked_s = time.monotonic()
         while self._ending is None:
             connection.wait([waitable for seat in self._seats for waitable in seat.waitables()], _TICK_S)
             now_s = time.monotonic()
@@ -152,9 +154,11 @@ class Supervisor:
             self._start_due(now_s, signals)
             if self._ready_s is None and all(seat.was_ready for seat in self._seats):
                 self._ready_s = now_s
+                notify(READY=1)
             if now_s - reported_s >= _REPORT_EVERY_S:
                 reported_s = now_s
-                publisher.send(self._health())
+                publisher.send(self._health(now_s))
+                notify(WATCHDOG=1, STATUS=self._summary())
             if seconds is not None and self._ready_s is not None and now_s >= self._ready_s + seconds:
                 self._end(0, f"{seconds:g} s are over")
 
@@ -164,6 +168,7 @@ class Supervisor:
             self._ended_s = time.monotonic()
             self._ending = _Ending(status=status, reason=reason, drain=drain)
             logger.log(logging.ERROR if status else logging.INFO, "stopping: %s", reason)
+            notify(STOPPING=1, STATUS=f"stopping: {reason}")
 
     def _hear(self, beats: Subscriber, now_s: float) -> None:
         seats = {seat.child.name: seat for seat in self._seats}
@@ -245,9 +250,15 @@ class Supervisor:
                 except OSError as error:
                     self._end(1, f"{seat.child.name}: cannot be started: {error.strerror}")
 
-    def _health(self) -> Health:
-        counters = {f"restarts/{seat.child.name}": float(seat.restarts) for seat in self._seats}
+    def _health(self, now_s: float) -> Health:
+        counters = {"uptime_s": round(now_s - self._started_s, 3)}
+        counters |= {f"restarts/{seat.child.name}": float(seat.restarts) for seat in self._seats}
+        counters |= {f"ready/{seat.child.name}": float(seat.is_well()) for seat in self._seats}
         return Health(process=NAME, utc=utc_now(), counters=counters)
+
+    def _summary(self) -> str:
+        ready = sum(seat.is_well() for seat in self._seats)
+        return f"{ready} of {len(self._seats)} processes ready, {sum(seat.restarts for seat in self._seats)} restarts"
 
     def _stop(self, signals: StopSignals) -> None:
         """End all children, the last stage first, each asked, then terminated, then killed."""
@@ -338,6 +349,10 @@ class _Seat:
 
     def overdue(self, now_s: float) -> bool:
         return now_s - self.since_s > self._patience_s.get(self.state, float("inf"))
+
+    def is_well(self) -> bool:
+        """Whether it does its work, or has done it."""
+        return self.state in ("working", "finished")
 
     @property
     def silence(self) -> str:

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -206,6 +207,8 @@ class _Worker:
         self._reported_s = 0.0
         self._frames = 0
         self._batches = 0
+        self._sizes: Counter[int] = Counter()
+        """Batches by their frames, these rounded up to a power of two."""
         self._busy_s = 0.0
 
     def step(self, wait_s: float) -> bool:
@@ -218,6 +221,7 @@ class _Worker:
             self._batcher.ran(ran_s)
             self._frames += len(batch)
             self._batches += 1
+            self._sizes[1 << (len(batch) - 1).bit_length()] += 1
             self._busy_s += ran_s
         if time.monotonic() - self._reported_s >= _REPORT_EVERY_S:
             for camera in self._cameras.values():
@@ -288,7 +292,9 @@ class _Worker:
             "backlog_dropped": float(self._sender.dropped),
             "not_kept": float(sum(one.keeper.errors for one in self._cameras.values() if one.keeper is not None)),
         }
+        counters |= {f"batches/{size}": float(count) for size, count in self._sizes.items()}
         for intake in self._intakes:
             counters |= {f"drop/{intake.camera}/{cause}": float(count) for cause, count in intake.drops.items()}
+            counters[f"waiting/{intake.camera}"] = float(intake.waiting)
         self._publisher.send(Health(process=PROCESS, utc=utc_now(), counters=counters))
         self._reported_s = time.monotonic()

@@ -45,7 +45,14 @@ OWNERS = {
     "shelve": (),
 }
 """The only modules that may touch a library."""
-PROCESSES = ("stream.capture", "stream.dashboard", "stream.sink", "stream.supervisor", "stream.worker")
+PROCESSES = (
+    "stream.capture",
+    "stream.dashboard",
+    "stream.health",
+    "stream.sink",
+    "stream.supervisor",
+    "stream.worker",
+)
 
 
 @functools.cache

@@ -67,6 +67,7 @@ def test_the_commands_are_those_that_were_promised():
         "demo",
         "calibrate",
         "watch",
+        "status",
         "probe",
         "backtest",
         "evaluate",
@@ -90,11 +91,9 @@ def test_every_command_has_help_that_names_its_options(tmp_path, words):
             assert option in ended.stdout
 
 
-def test_the_commands_of_the_readme_exist_with_their_options():
-    readme = REPOSITORY / "README.md"
-    if not readme.exists():
-        pytest.skip("there is no README.md yet")
-    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", readme.read_text(), re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize("name", ["README.md", "docs/running.md"])
+def test_the_commands_of_the_documents_exist_with_their_options(name):
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", (REPOSITORY / name).read_text(), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     used = [line for line in lines if re.search(r"^\W*(python3? )?(run_stream\.py|mulde-stream) ", line)]
     assert used

@@ -78,7 +78,7 @@ def test_default_yaml_names_every_option():
 
 def test_default_yaml_explains_every_option_in_its_line():
     options = [line for line in (CONFIGS / "default.yaml").read_text().splitlines() if re.match(r"\s*\w+:", line)]
-    assert len(options) == len(list(leaves(Config))) + 9  # and the lines that open the sections
+    assert len(options) == len(list(leaves(Config))) + 10  # and the lines that open the sections
     assert [line for line in options if not re.search(r" # \S.{5}", line)] == []
 
 
@@ -449,3 +449,16 @@ def test_the_configuration_cannot_be_changed(site):
         config.analysis.rate_fps = 5.0
     assert config.cameras[0].threshold is None
     assert math.isclose(config.analysis.rate_fps, 10.0)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9477", "[::1]:1", "0.0.0.0:65535", "monitor-1.example:9477"])
+def test_the_health_endpoint_is_a_host_and_a_port(site, listen):
+    assert load(site(f'health: {{listen: "{listen}"}}')).health.listen == listen
+
+
+@pytest.mark.parametrize(
+    "listen", ["9477", ":9477", "127.0.0.1", "::1:9477", "host:0", "host:65536", "http://host:80", "a b:1"]
+)
+def test_what_is_no_host_and_port_is_refused(problems, listen):
+    (line,) = problems(f'health: {{listen: "{listen}"}}')
+    assert line == (f"site.yaml:1: health.listen: must be HOST:PORT, as 127.0.0.1:9477 or [::1]:9477, not '{listen}'")

@@ -55,6 +55,18 @@ def cameras(batch):
 
 
 class TestIntake:
+    def test_it_says_how_many_frames_wait(self, ring):
+        intake = Intake("gate", ring)
+        assert intake.waiting == 0
+        write(ring, captured_s=0.0, count=2)
+        assert intake.waiting == 2
+        assert intake.take(0.0, PATIENT_S).seq == 0
+        assert intake.waiting == 1
+        write(ring, captured_s=0.0, count=20)
+        assert intake.waiting == 3  # of 4 slots one may be being written
+        take_all(intake)
+        assert intake.waiting == 0
+
     def test_every_frame_is_handed_on_once_and_in_order(self, ring):
         intake = Intake("gate", ring)
         taken = []

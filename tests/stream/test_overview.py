@@ -84,6 +84,8 @@ def test_the_rate_is_that_of_the_last_ten_seconds(state, gate):
         state.take(score(seq=number), at(number / 5))
         if number == 4:
             assert gate.fps(at(0.8)) == 0.0  # too early to tell
+        if number == 7:
+            assert gate.fps(at(1.4)) == pytest.approx(5.0)
     assert gate.fps(at(19.8)) == pytest.approx(5.0, abs=0.2)
     assert gate.fps(at(24.8)) == pytest.approx(2.5, abs=0.2)
     assert gate.fps(at(40.0)) == 0.0
@@ -171,6 +173,26 @@ def test_what_a_replaced_worker_missed_is_no_loss(state, restarts):
     assert state.lost == 0
     feed(state, score(seq=51), score(seq=60), health(drop_gate_stale=0))
     assert state.lost == 8
+
+
+def test_drops_are_told_by_cause(state, gate):
+    feed(state, health(drop_gate_stale=3, drop_gate_overwritten=0), health("capture-gate", drop_gate_late=10))
+    assert gate.drops_by_cause() == {"late": 10, "overwritten": 0, "stale": 3}
+
+
+def test_delays_are_counted_in_ranges_up_to_and_with_their_upper_end(state, gate):
+    for number, latency_ms in enumerate([0.0, 10.0, 10.1, 10_000.0, 10_001.0]):
+        feed(state, score(seq=number, latency_ms=latency_ms))
+    assert gate.latency_counts == [2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1]
+    assert gate.latency_sum_ms == pytest.approx(20_021.1)
+
+
+def test_what_a_process_last_said_is_known_by_name_and_time(state):
+    assert state.counters("worker") == {}
+    feed(state, health(frames=1), health(frames=2, waiting_gate=7), when=3.0)
+    assert state.counters("worker") == {"frames": 2, "waiting/gate": 7}
+    assert state.counters("worker", "waiting/") == {"gate": 7}
+    assert state.processes["worker"].heard_s == at(3.0).monotonic_s
 
 
 # Alerts.

@@ -346,6 +346,13 @@ def test_scores_that_come_again_are_passed_over(running):
     running.next_alert("start")
 
 
+def test_alerts_are_counted_by_camera_and_kind_and_open_ones_by_camera(running):
+    running.gate.see(*OPENS)
+    counters = running.wait_for_counters(alerts=1)
+    counted = {name: count for name, count in counters.items() if name.startswith(("alerts/", "open"))}
+    assert counted == {"alerts/gate/anomaly": 1, "open/gate": 1, "open/yard": 0, "open": 1}
+
+
 def test_a_restarted_capture_ends_the_alert_and_its_next_one_has_its_own_clock(running):
     gate = running.gate
     gate.see(*[LOW] * 10, *OPENS)

@@ -26,7 +26,7 @@ class Application:
     def __init__(self, folder, process, subscriber):
         self.folder, self.process, self._subscriber = folder, process, subscriber
         self.tree = [psutil.Process(process.pid)]
-        self.restarts = {}
+        self.restarts, self.ready = {}, {}
         self._pids = {}
 
     def wait_for(self, condition, within_s=20.0):
@@ -40,7 +40,11 @@ class Application:
                 if "pid" in message.counters:
                     self._pids[message.process] = int(message.counters["pid"])
                 else:
-                    self.restarts = message.counters
+                    self.restarts, self.ready = (
+                        {name.removeprefix(kind): n for name, n in message.counters.items() if name.startswith(kind)}
+                        for kind in ("restarts/", "ready/")
+                    )
+                    self.uptime_s = message.counters["uptime_s"]
         raise AssertionError(f"not within {within_s} s; log:\n{self.log}")
 
     def pid(self, name, other_than=None):
@@ -144,6 +148,23 @@ def test_a_child_that_is_never_ready_ends_the_application(tmp_path):
     assert app.output == "cam: not ready within 0.5 s\n"
 
 
+def test_it_says_once_a_second_which_children_work(tmp_path):
+    with application(tmp_path, ("sink", "beats", 0), ("cam", "never_ready", 1)) as app:
+        app.wait_for(lambda: app.ready == {"sink": 1, "cam": 0})
+        before_s = app.uptime_s
+        app.wait_for(lambda: app.uptime_s > before_s)
+        assert 0.9 < app.uptime_s - before_s < 5.0
+        app.stop()
+
+
+def test_a_source_that_is_over_counts_as_working(tmp_path):
+    children = [("sink", "beats", 0), ("over", "finishes", 1), ("cam", "beats", 1)]
+    with application(tmp_path, *children) as app:
+        app.wait_for_log("over finished")
+        app.wait_for(lambda: app.ready == {"sink": 1, "over": 1, "cam": 1})
+        app.stop()
+
+
 def test_a_killed_child_is_replaced_while_the_others_go_on(tmp_path):
     with application(tmp_path, ("worker", "beats", 0), ("cam", "beats", 1)) as app:
         worker, cam = app.pid("worker"), app.pid("cam")
@@ -151,7 +172,7 @@ def test_a_killed_child_is_replaced_while_the_others_go_on(tmp_path):
         os.kill(worker, signal.SIGKILL)
         app.pid("worker", other_than=worker)
         assert app.pid("cam") == cam
-        app.wait_for(lambda: app.restarts == {"restarts/worker": 1, "restarts/cam": 0})
+        app.wait_for(lambda: app.restarts == {"worker": 1, "cam": 0})
         app.stop()
     assert "worker: ended by SIGKILL; restarting it at once" in app.log
 

@@ -242,6 +242,11 @@ def test_it_reports_what_it_did_and_dropped(scored):
     assert counters["frames"] == 3 * FRAMES
     assert 0 < counters["batches"] <= 3 * FRAMES
     assert counters["busy_s"] > 0.0
+    sizes = {int(name.removeprefix("batches/")): n for name, n in counters.items() if name.startswith("batches/")}
+    assert sum(sizes.values()) == counters["batches"]
+    assert set(sizes) <= {1, 2}  # more are not put together on a CPU
+    assert sum(size * n for size, n in sizes.items()) == counters["frames"]
+    assert [counters[f"waiting/{camera}"] for camera in ("plain", "low", "masked")] == [0, 0, 0]
     assert counters["backlog_dropped"] == 0
     drops = {name: value for name, value in counters.items() if name.startswith("drop/")}
     causes = ("overwritten", "stale")
