@@ -22,11 +22,12 @@ from stream.capture import CaptureSpec
 from stream.dashboard import DashboardSpec
 from stream.printer import PrinterSpec
 from stream.ring import Ring
+from stream.seat import Child
 from stream.sink import SinkCamera, SinkSpec
 from stream.source import is_camera, open_source, redact
 from stream.stopping import StopSignals
 from stream.store import FOOTAGE, Store, default_folder
-from stream.supervisor import Child, Supervisor
+from stream.supervisor import Supervisor
 from stream.worker_spec import MemorySpec, WorkerCamera, WorkerSpec
 
 logger = logging.getLogger(__name__)

@@ -97,7 +97,8 @@ def main(folder, table):
     # Not at the top: the children read this file, too, and shall start fast.
     from configs.schema import SupervisorSettings
     from stream import logs
-    from stream.supervisor import Child, Supervisor
+    from stream.seat import Child
+    from stream.supervisor import Supervisor
 
     endpoints = Endpoints.in_folder(folder / "bus")
     logs.configure("supervisor", folder / "log")

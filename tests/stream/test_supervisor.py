@@ -13,7 +13,8 @@ import pytest
 
 from configs.schema import SupervisorSettings
 from stream.bus import Endpoints, Subscriber
-from stream.supervisor import RestartBudget, Supervisor
+from stream.seat import RestartBudget
+from stream.supervisor import Supervisor
 from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
