@@ -67,6 +67,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     from stream.evidence import EvidenceError
     from stream.logs import LogError
     from stream.ring import RingError
+    from stream.running import RunningError
     from stream.source_error import SourceError
     from stream.store import StoreError
 
@@ -81,6 +82,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         LogError,
         MarkingError,
         RingError,
+        RunningError,
         SourceError,
         StoreError,
         ToyError,
@@ -104,6 +106,7 @@ app.command()(_errors_in_one_line()(stream.demo))
 app.command()(_errors_in_one_line()(calibrate_command.calibrate))
 # Ctrl-C is how people end a monitor, also one that only starts.
 app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
+app.command()(_errors_in_one_line()(stream.reload))
 app.command()(_errors_in_one_line()(stream.probe))
 app.command()(_errors_in_one_line()(backtest_command.backtest))
 app.command()(_errors_in_one_line()(evaluate_command.evaluate))

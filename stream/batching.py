@@ -51,6 +51,10 @@ class Intake:
             return frame
         return None
 
+    def close(self) -> None:
+        """Let go of the ring."""
+        self._ring.close()
+
     def is_expected(self, now_s: float) -> bool:
         """Whether its next frame may come soon."""
         return self._captured_s is not None and now_s - self._captured_s < _LONGEST_PERIOD_S

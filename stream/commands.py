@@ -79,21 +79,37 @@ def watch(
     """Watch cameras, show their anomaly levels live and keep alerts with pictures."""
     from stream import site
 
-    config = load(config_file) if config_file else Config()
     names = expanded(sources)
-    if names:
-        config = _with_cameras(config, names, [f"cam{index + 1}" for index in range(len(names))], model)
-    elif model is not None:
-        cameras = [one if one.model else one.model_copy(update={"model": model}) for one in config.cameras]
-        config = config.model_copy(update={"cameras": tuple(cameras)})
-    if device is not None:
-        config = config.model_copy(update={"worker": config.worker.model_copy(update={"device": device.value})})
-    if store is not None:
-        config = config.model_copy(update={"store": config.store.model_copy(update={"folder": store})})
+
+    def read() -> Config:
+        config = load(config_file) if config_file else Config()
+        if names:
+            config = _with_cameras(config, names, [f"cam{index + 1}" for index in range(len(names))], model)
+        elif model is not None:
+            cameras = [one if one.model else one.model_copy(update={"model": model}) for one in config.cameras]
+            config = config.model_copy(update={"cameras": tuple(cameras)})
+        if device is not None:
+            config = config.model_copy(update={"worker": config.worker.model_copy(update={"device": device.value})})
+        if store is not None:
+            config = config.model_copy(update={"store": config.store.model_copy(update={"folder": store})})
+        return config
+
     show: Show = "json" if as_json else "log" if headless or not site.terminal_is_there() else "dashboard"
-    outcome = site.watch(config, show=show, seconds=seconds)
+    outcome = site.watch(read(), show=show, seconds=seconds, reread=read if config_file else None)
     if outcome.status:
         fail(outcome.reason)
+
+
+def reload(config_file: ConfigFile = None, store: StoreFolder = None) -> None:
+    """Have the running watch read its site file again; where that cannot be used, it goes on with what it has.
+
+    Which watch: the one whose alerts are kept in the store of this site file, or in this folder.
+    """
+    from stream.running import ask_to_reload
+    from stream.store import default_folder
+
+    config = load(config_file) if config_file else Config()
+    output.print(f"reloaded: {ask_to_reload(store or config.store.folder or default_folder())}", soft_wrap=True)
 
 
 def probe(

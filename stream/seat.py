@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 _SPAWN = multiprocessing.get_context("spawn")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _LAST_WORDS_S = 1.0  # from a child's error to its exit
+_LEAVE_S = 3.0  # from being told to end to SIGKILL, as at the end of the application
 _UNKILLABLE_S = 10.0  # a process that outlives SIGKILL for so long is stuck in the system
 
 
@@ -35,6 +36,8 @@ class Child:
     """`module:function`, run as `function(spec, parent)`."""
     spec: Any = field(repr=False)
     stage: int
+    adapts: bool = False
+    """Whether it takes up another spec while it works, instead of being replaced for it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,9 +59,10 @@ class RestartBudget:
         return min(_FIRST_PAUSE_S * 2.0 ** min(recent - 1, 32), _LONGEST_PAUSE_S) if recent else 0.0
 
 
-State = Literal["waiting", "starting", "working", "failed", "killed", "pausing", "finished"]
-"""waiting: for its stage; starting: not ready yet; failed: it said so, its exit is due; killed: its exit is due;
-pausing: before its replacement."""
+State = Literal["waiting", "starting", "working", "offered", "failed", "leaving", "killed", "pausing", "finished"]
+"""waiting: for its stage; starting: not ready yet; offered: its answer to another spec is due; failed: it said so,
+its exit is due; leaving: told to end because of another table; killed: its exit is due; pausing: before its start
+or replacement."""
 
 
 class Seat:
@@ -75,11 +79,19 @@ class Seat:
         self.was_ready = False
         self.restarts = 0
         self.fault = ""
+        self.refusal = ""
+        """Why it did not take up the latest spec it was offered."""
+        self.leaves = False
+        """Whether another table has no place for it ..."""
+        self.heir: Child | None = None
+        """... and what comes into its own instead."""
         self._line: Connection | None = None
         self._patience_s = {
             "starting": settings.ready_timeout_s,
             "working": settings.heartbeat_timeout_s,
+            "offered": settings.ready_timeout_s,
             "failed": _LAST_WORDS_S,
+            "leaving": _LEAVE_S,
             "killed": _UNKILLABLE_S,
         }
 
@@ -123,7 +135,9 @@ class Seat:
     def silence(self) -> str:
         """What has not come in time, in words."""
         seconds = f"{self._patience_s[self.state]:g} s"
-        return f"not ready within {seconds}" if self.state == "starting" else f"no sign of work for {seconds}"
+        if self.state == "leaving":
+            return f"did not stop within {seconds}"
+        return f"no sign of work for {seconds}" if self.state == "working" else f"not ready within {seconds}"
 
     def waitables(self) -> list[Connection | int]:
         """What turns readable when the child says something or ends."""
@@ -149,11 +163,19 @@ class Seat:
         """Tell the process to end, in a way that lets it finish what it does."""
         if self.state == "starting" and self.process is not None:
             self.process.terminate()  # it may import for seconds before it listens, and holds nothing yet
-        try:
-            if self._line is not None:
-                self._line.send(child.STOP)
-        except OSError:
-            self._hang_up()
+        self._say(child.STOP)
+
+    def offer(self, spec: Any, now_s: float) -> None:
+        """Ask the process to go on with another spec; it answers that it is ready, or refuses."""
+        self.refusal = ""
+        self.enter("offered", now_s)
+        self._say((child.CHANGE, spec))
+
+    def leave(self, heir: Child | None, now_s: float) -> None:
+        """Tell the process to end, because another table has no place for it, or has another child in it."""
+        self.ask_to_stop()
+        self.leaves, self.heir = True, heir
+        self.enter("leaving", now_s)
 
     def terminate(self) -> None:
         """End a process that did not stop when asked."""
@@ -176,6 +198,13 @@ class Seat:
             self.process.close()
         self.process = None
         return status
+
+    def _say(self, words: Any) -> None:
+        try:
+            if self._line is not None:
+                self._line.send(words)
+        except OSError:
+            self._hang_up()
 
     def _hang_up(self) -> None:
         if self._line is not None:

@@ -18,6 +18,7 @@ from stream import child
 from stream.bus import Broker, Endpoints, Publisher, Subscriber
 from stream.clock import utc_now
 from stream.messages import Health
+from stream.reload import Reload, ReloadError, Tables
 from stream.seat import Child, Seat
 from stream.stopping import Patience, StopSignals
 
@@ -39,6 +40,8 @@ class Supervisor:
             them have, so has the application. Any other child is expected to run until it is told to stop.
         endpoints: Of the bus, whose broker runs in this process.
         log_file: Where the children log, None = standard error.
+        tables: Where another table comes from while this one runs, None = from nowhere.
+        hangup_reloads: Whether SIGHUP asks for it, instead of ending everything.
     """
 
     def __init__(
@@ -47,10 +50,17 @@ class Supervisor:
         children: Sequence[Child],
         endpoints: Endpoints,
         log_file: Path | None,
+        tables: Tables | None = None,
+        *,
+        hangup_reloads: bool = False,
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
         self._log_file = log_file
+        self._tables = tables
+        self._hangup_reloads = hangup_reloads
+        self._reload: Reload | None = None
+        self._reload_is_due = False
         self._seats = [Seat(child, settings) for child in sorted(children, key=lambda child: child.stage)]
         self._ending: _Ending | None = None
         self._ready_s: float | None = None
@@ -69,7 +79,8 @@ class Supervisor:
     def run(self, seconds: float | None = None) -> int:
         """Run until the sources are over, a child gives up, a child asks to quit, a signal or the end of `seconds`.
 
-        SIGINT, SIGTERM and SIGHUP end it within 3 s, a second one at once. Call it in the main thread, once.
+        SIGINT, SIGTERM and, unless it asks for a reload, SIGHUP end it within 3 s, a second one at once. Call it in
+        the main thread, once.
 
         Args:
             seconds: Time to run from the moment when all children are ready; None = no end.
@@ -82,7 +93,7 @@ class Supervisor:
             BusError: The bus cannot be opened.
         """
         with ExitStack() as stack:
-            signals = stack.enter_context(StopSignals())
+            signals = stack.enter_context(StopSignals(hangup_reloads=self._hangup_reloads))
             stack.enter_context(Broker(self._endpoints))
             publisher = stack.enter_context(Publisher(self._endpoints))
             beats = stack.enter_context(Subscriber(self._endpoints, (b"health/",)))
@@ -108,8 +119,9 @@ class Supervisor:
                     seat.since_s = min(seat.since_s + now_s - ticked_s, now_s)
             ticked_s = now_s
             self._hear(beats, now_s)
-            for seat in self._seats:
+            for seat in [*self._seats]:
                 self._look_at(seat, now_s)
+            self._go_on_with_reload(signals, now_s)
             self._start_due(now_s, signals)
             if self._ready_s is None and all(seat.was_ready for seat in self._seats):
                 self._ready_s = now_s
@@ -157,7 +169,10 @@ class Supervisor:
 
     def _listen(self, seat: Seat, word: str, text: str, now_s: float) -> None:
         name = seat.child.name
-        if word == child.READY and seat.state == "starting":
+        if word in (child.READY, child.REFUSED) and seat.state == "offered":
+            seat.refusal = text
+            seat.enter("working", now_s)
+        elif word == child.READY and seat.state == "starting":
             logger.info("%s ready after %.1f s", name, now_s - seat.since_s)
             seat.was_ready = True
             seat.enter("working", now_s)
@@ -172,13 +187,15 @@ class Supervisor:
         name, state, status = seat.child.name, seat.state, seat.bury()
         if self._ending is not None:
             return
+        if seat.leaves:
+            self._clear(seat, now_s)
+            return
         if status == 0 and state == "working" and seat.child.stage == self._seats[-1].child.stage:
             seat.enter("finished", now_s)
             logger.info("%s finished", name)
-            if all(other.state == "finished" for other in self._seats if other.child.stage == seat.child.stage):
-                self._end(0, "all sources are over", drain=True)
+            self._end_with_sources()
             return
-        reason = seat.fault or _describe(status)
+        seat.fault = reason = seat.fault or _describe(status)
         if not seat.was_ready:
             self._end(1, f"{name}: {reason}")
             return
@@ -192,6 +209,54 @@ class Supervisor:
         seat.restarts += 1
         seat.enter("pausing", now_s)
         seat.due_s = now_s + pause_s
+
+    def _end_with_sources(self) -> None:
+        last = self._seats[-1].child.stage
+        if all(seat.state == "finished" for seat in self._seats if seat.child.stage == last):
+            self._end(0, "all sources are over", drain=True)
+
+    def _go_on_with_reload(self, signals: StopSignals, now_s: float) -> None:
+        """Begin a reload that was asked for once everyone who has to adapt works, and follow it to its end."""
+        if self._tables is None or self._ready_s is None:
+            return
+        if self._reload is None:
+            asked = self._tables.asked()
+            self._reload_is_due = signals.take_reload() or asked or self._reload_is_due
+            if not self._reload_is_due or any(map(_is_unsettled, self._seats)):
+                return
+            self._reload_is_due = False
+        try:
+            if self._reload is None:
+                self._reload = Reload(self._seats, self._tables.draw_up())
+            if not self._reload.go_on(now_s):
+                return
+        except ReloadError as error:
+            self._reload = None
+            self._tables.settle(str(error))
+            return
+        for new in self._reload.added():  # first, because without any source that is not over everything ends
+            self._add(new, now_s)
+        for seat in self._reload.leaving():
+            seat.leave(self._reload.table.get(seat.child.name), now_s)
+            if seat.process is None:
+                self._clear(seat, now_s)
+        self._reload = None
+        self._tables.settle("")
+
+    def _clear(self, seat: Seat, now_s: float) -> None:
+        """The place of a child that has left is its heir's, or no longer there."""
+        self._seats.remove(seat)
+        if seat.heir is not None:
+            self._add(seat.heir, now_s)
+        self._end_with_sources()
+
+    def _add(self, new: Child, now_s: float) -> None:
+        """A child that comes later starts at once and is, from its start on, treated like a replacement."""
+        seat = Seat(new, self._settings)
+        seat.was_ready, seat.due_s = True, now_s
+        seat.enter("pausing", now_s)
+        self._seats.append(seat)
+        self._seats.sort(key=lambda seat: seat.child.stage)
 
     def _start_due(self, now_s: float, signals: StopSignals) -> None:
         """Start replacements whose pause is over, and the next stage where all stages before it are ready."""
@@ -237,6 +302,11 @@ class _Ending:
     status: int
     reason: str
     drain: bool
+
+
+def _is_unsettled(seat: Seat) -> bool:
+    """Whether a reload has to wait for it: it could not answer, or it is still on its way out."""
+    return seat.leaves or (seat.child.adapts and seat.state != "working")
 
 
 def _outlast(seats: Sequence[Seat], until_s: Callable[[], float]) -> list[Seat]:
