@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from configs.options import ConfigFile, DeviceOption, Sources, StoreFolder, fail, output
-from configs.schema import Config, load, validate
+from configs.schema import Config, load, load_store, validate
 from stream.source_arguments import expanded
 
 if TYPE_CHECKING:
@@ -108,8 +108,9 @@ def reload(config_file: ConfigFile = None, store: StoreFolder = None) -> None:
     from stream.running import ask_to_reload
     from stream.store import default_folder
 
-    config = load(config_file) if config_file else Config()
-    output.print(f"reloaded: {ask_to_reload(store or config.store.folder or default_folder())}", soft_wrap=True)
+    if store is None and config_file is not None:
+        store = load_store(config_file).folder
+    output.print(f"reloaded: {ask_to_reload(store or default_folder())}", soft_wrap=True, highlight=False)
 
 
 def probe(

@@ -18,7 +18,6 @@ FILE_NAME = "watch.pid"
 SOCKET_NAME = "reload.socket"
 
 _ANSWER_S = 120.0  # a process that is being replaced is waited for, and the worker may have models to load
-_MOST_BYTES = 65536
 
 
 class RunningError(Exception):
@@ -49,7 +48,7 @@ class Running:
     def asked(self) -> bool:
         """Whether somebody has asked for a reload since the last call. Never waits."""
         before = len(self._waiting)
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # nobody, or no room for one more just now
             while True:
                 self._waiting.append(self._socket.accept()[0])
         return len(self._waiting) > before
@@ -58,8 +57,8 @@ class Running:
         """Tell all who have asked; who is no longer there is passed over."""
         for asker in self._waiting:
             with asker, contextlib.suppress(OSError):
-                asker.setblocking(False)  # the first bytes in a new socket always have room
-                asker.sendall(json.dumps({"refused": refused, "text": text}).encode()[:_MOST_BYTES])
+                asker.setblocking(False)  # a new socket has room for it
+                asker.sendall(json.dumps({"refused": refused, "text": text}).encode())
         self._waiting.clear()
 
     def close(self) -> None:
@@ -94,7 +93,7 @@ def ask_to_reload(store: Path) -> str:
                 f"nobody watches with the store {store}: name the one of a running watch with --store or --config"
             ) from error
         try:
-            received = b"".join(iter(lambda: asker.recv(_MOST_BYTES), b""))
+            received = b"".join(iter(lambda: asker.recv(65536), b""))
             answer = json.loads(received)
         except TimeoutError as error:
             raise RunningError(f"no answer of process {told['pid']} within {_ANSWER_S:g} s: see its log") from error

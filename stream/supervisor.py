@@ -188,6 +188,8 @@ class Supervisor:
         if self._ending is not None:
             return
         if seat.leaves:
+            if seat.fault:
+                logger.warning("%s: %s", name, seat.fault)
             self._clear(seat, now_s)
             return
         if status == 0 and state == "working" and seat.child.stage == self._seats[-1].child.stage:

@@ -67,6 +67,7 @@ def test_the_commands_are_those_that_were_promised():
         "demo",
         "calibrate",
         "watch",
+        "reload",
         "probe",
         "backtest",
         "evaluate",

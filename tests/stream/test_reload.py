@@ -252,6 +252,14 @@ def test_a_dashboard_shows_the_new_cameras_and_a_window_that_is_closed_still_end
     assert "stopping: SIGHUP received" in (site.folder / "store" / "mulde.log").read_text()
 
 
+def test_the_watch_of_a_site_file_is_found_also_where_a_password_is_not_known_and_the_rest_is_wrong(site):
+    site.write(
+        {**site.camera("gate"), "source": "rtsp://me:${NOT_SET_PASSWORD}@host/"}, store={"folder": "here"}, no=1
+    )
+    done = program.run(site.folder, "reload", "--config", site.file)
+    assert done.stderr.startswith(f"error: nobody watches with the store {site.folder / 'here'}: name")
+
+
 def test_without_a_site_file_there_is_nothing_to_reload(site):
     model = site.street.model
     with program.Program(
