@@ -40,7 +40,7 @@ Show = Literal["dashboard", "json", "log"]
 
 LOG_NAME = "mulde.log"
 
-_CHANGEABLE = ("cameras", "analysis", "policy", "connection", "calibration")  # the first four; nobody reads the last
+_CHANGEABLE = ("cameras", "analysis", "policy", "connection", "calibration")  # the last is not read here at all
 
 _RING_S = 4.0  # of frames: the sink reads the one of an alert's peak a moment after it was scored
 _FEWEST_SLOTS = 8

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from stream import running
 from stream.running import Running, RunningError
 from tests import program
 from tests.stream.pseudo_terminal import PseudoTerminal
+from tests.waiting import wait_until
 
 ALWAYS, NEVER = -1.0, 1000.0
 """Thresholds: every score is above the one, none above the other."""
@@ -294,3 +296,18 @@ def test_a_store_is_watched_with_once_and_is_free_again_afterwards(tmp_path):
         assert not again.asked()
     with pytest.raises(RunningError, match="nobody watches"):
         running.ask_to_reload(tmp_path)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_who_asks_hears_the_answer_or_that_none_will_come(tmp_path, answers):
+    with ThreadPoolExecutor(1) as pool, Running(tmp_path, tmp_path) as watching:
+        asking = pool.submit(running.ask_to_reload, tmp_path)
+        assert wait_until(watching.asked, 5.0)
+        assert not watching.asked()
+        if answers:
+            watching.answer("added door", refused=False)
+            assert asking.result(5.0) == "added door"
+        else:
+            watching.close()
+            with pytest.raises(RunningError, match=f"process {os.getpid()} ended before it answered: see its log"):
+                asking.result(5.0)
