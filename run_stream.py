@@ -108,6 +108,7 @@ app.command()(_errors_in_one_line()(calibrate_command.calibrate))
 # Ctrl-C is how people end a monitor, also one that only starts.
 app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
 app.command()(_errors_in_one_line()(status_command.status))
+app.command()(_errors_in_one_line()(stream.reload))
 app.command()(_errors_in_one_line()(stream.probe))
 app.command()(_errors_in_one_line()(backtest_command.backtest))
 app.command()(_errors_in_one_line()(evaluate_command.evaluate))

@@ -307,14 +307,24 @@ def load(path: Path) -> Config:
     raise ConfigError("\n".join(f"{path}:{line}: {_say(where, what)}" for line, where, what in problems))
 
 
-def validate(raw: dict[str, Any], where: str) -> Config:
-    """Configuration from plain data, for what the command line builds.
+def load_store(path: Path) -> StoreSettings:
+    """The section `store` of a site file alone, whatever is wrong with the others or missing in the environment.
+
+    Raises:
+        ConfigError: Unreadable, not YAML, or this section is not valid.
+    """
+    _, raw, _ = _read(path)
+    return validate({"store": raw["store"]} if "store" in raw else {}, str(path), folder=path.parent).store
+
+
+def validate(raw: dict[str, Any], where: str, folder: Path | None = None) -> Config:
+    """Configuration from plain data, for what the command line builds; relative paths are taken from `folder`.
 
     Raises:
         ConfigError: Not valid.
     """
     try:
-        return Config.model_validate(_with_shared_sections(raw))
+        return Config.model_validate(_with_shared_sections(raw), context={"folder": folder})
     except ValidationError as error:
         problems = _own_problems(explain(error, Config), raw)
         raise ConfigError("\n".join(f"{where}: {_say(key, what)}" for key, what in problems)) from error

@@ -56,6 +56,10 @@ class Intake:
         """Frames in the ring whose turn is still to come."""
         return self._ring.newest + 1 - max(self._next, self._ring.oldest)
 
+    def close(self) -> None:
+        """Let go of the ring."""
+        self._ring.close()
+
     def is_expected(self, now_s: float) -> bool:
         """Whether its next frame may come soon."""
         return self._captured_s is not None and now_s - self._captured_s < _LONGEST_PERIOD_S

@@ -2,7 +2,8 @@
 
 A child is a free function `run(spec, parent)` named by an import string, so that the parent stays light. It calls
 `parent.ready()` once it works, returns when its task is over or `parent.stopping()` turns true, and raises on
-trouble.
+trouble. One that can change its task while it works looks at `parent.new_spec()` and answers each with
+`parent.ready()` or `parent.refuse()`.
 """
 
 import importlib
@@ -22,7 +23,10 @@ from stream import logs
 
 logger = logging.getLogger(__name__)
 
-READY, ERROR, QUIT, STOP = "ready", "error", "quit", "stop"
+READY, REFUSED, ERROR, QUIT = "ready", "refused", "error", "quit"
+"""What a child says, each with a text that may be empty ..."""
+STOP, CHANGE = "stop", "change"
+"""... and what a parent says; a change comes with the new specification."""
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 """What a terminal sends to all its processes at once; children leave it to the parent, which decides the order."""
 
@@ -40,10 +44,15 @@ class Parent:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._stopping = False
+        self._new_spec: Any = None
 
     def ready(self) -> None:
-        """Say that start-up is over."""
+        """Say that start-up is over, or that the new specification has been taken up."""
         self._send(READY)
+
+    def refuse(self, reason: str) -> None:
+        """Say why the new specification cannot be taken up; this process goes on with the one it has."""
+        self._send(REFUSED, _line(reason))
 
     def ask_to_quit(self) -> None:
         """Ask the parent to end the whole application."""
@@ -51,16 +60,29 @@ class Parent:
 
     def fail(self, reason: str) -> None:
         """Say why this process cannot go on; the parent gets one line without passwords."""
-        self._send(ERROR, " ".join(logs.without_passwords(reason).split())[:_LONGEST_REASON])
+        self._send(ERROR, _line(reason))
 
     def stopping(self) -> bool:
         """Whether this process shall end. Never waits."""
+        self._listen()
+        return self._stopping
+
+    def new_spec(self) -> Any:
+        """The specification to go on with from now on, once; None where it has not changed. Never waits."""
+        self._listen()
+        spec, self._new_spec = self._new_spec, None
+        return spec
+
+    def _listen(self) -> None:
         try:
             while not self._stopping and self._connection.poll():
-                self._stopping = self._connection.recv() == STOP
+                said = self._connection.recv()
+                if said == STOP:
+                    self._stopping = True
+                else:
+                    _, self._new_spec = said
         except (EOFError, OSError):
             self._stopping = True
-        return self._stopping
 
     def _send(self, word: str, text: str = "") -> None:
         try:
@@ -87,6 +109,10 @@ def main(name: str, target: str, spec: Any, connection: Connection, log_file: Pa
         logger.exception("%s stopped working", name)
         parent.fail(f"{type(error).__name__}: {error}")
         sys.exit(1)
+
+
+def _line(reason: str) -> str:
+    return " ".join(logs.without_passwords(reason).split())[:_LONGEST_REASON]
 
 
 def _leave_with_parent() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from configs.options import ConfigFile, DeviceOption, Sources, StoreFolder, fail, output
-from configs.schema import Config, load, validate
+from configs.schema import Config, load, load_store, validate
 from stream.source_arguments import expanded
 
 if TYPE_CHECKING:
@@ -83,23 +83,40 @@ def watch(
     """Watch cameras, show their anomaly levels live and keep alerts with pictures."""
     from stream import site
 
-    config = load(config_file) if config_file else Config()
     names = expanded(sources)
-    if names:
-        config = _with_cameras(config, names, [f"cam{index + 1}" for index in range(len(names))], model)
-    elif model is not None:
-        cameras = [one if one.model else one.model_copy(update={"model": model}) for one in config.cameras]
-        config = config.model_copy(update={"cameras": tuple(cameras)})
-    if device is not None:
-        config = config.model_copy(update={"worker": config.worker.model_copy(update={"device": device.value})})
-    if store is not None:
-        config = config.model_copy(update={"store": config.store.model_copy(update={"folder": store})})
-    if health is not None:
-        config = config.model_copy(update={"health": validate({"health": {"listen": health}}, "--health").health})
+
+    def read() -> Config:
+        config = load(config_file) if config_file else Config()
+        if names:
+            config = _with_cameras(config, names, [f"cam{index + 1}" for index in range(len(names))], model)
+        elif model is not None:
+            cameras = [one if one.model else one.model_copy(update={"model": model}) for one in config.cameras]
+            config = config.model_copy(update={"cameras": tuple(cameras)})
+        if device is not None:
+            config = config.model_copy(update={"worker": config.worker.model_copy(update={"device": device.value})})
+        if store is not None:
+            config = config.model_copy(update={"store": config.store.model_copy(update={"folder": store})})
+        if health is not None:
+            config = config.model_copy(update={"health": validate({"health": {"listen": health}}, "--health").health})
+        return config
+
     show: Show = "json" if as_json else "log" if headless or not site.terminal_is_there() else "dashboard"
-    outcome = site.watch(config, show=show, seconds=seconds)
+    outcome = site.watch(read(), show=show, seconds=seconds, reread=read if config_file else None)
     if outcome.status:
         fail(outcome.reason)
+
+
+def reload(config_file: ConfigFile = None, store: StoreFolder = None) -> None:
+    """Have the running watch read its site file again; where that cannot be used, it goes on with what it has.
+
+    Which watch: the one whose alerts are kept in the store of this site file, or in this folder.
+    """
+    from stream.running import ask_to_reload
+    from stream.store import default_folder
+
+    if store is None and config_file is not None:
+        store = load_store(config_file).folder
+    output.print(f"reloaded: {ask_to_reload(store or default_folder())}", soft_wrap=True, highlight=False)
 
 
 def probe(

@@ -68,6 +68,9 @@ def run(spec: DashboardSpec, parent: Parent) -> None:
                 parent.ready()
                 while not terminated and not parent.stopping():
                     dashboard.tick()
+                    if (new := parent.new_spec()) is not None:
+                        dashboard.show(new.cameras)
+                        parent.ready()
     except TerminalError as error:
         raise ChildError(str(error)) from error
     except OSError as error:  # drawing is the only writing here whose failure is not dealt with on the spot
@@ -114,6 +117,10 @@ class _Dashboard:
             redirect_stdout=False,
             redirect_stderr=False,
         )
+
+    def show(self, cameras: tuple[str, ...]) -> None:
+        """Go on with these cameras, in this order."""
+        self._state.show(cameras)
 
     def tick(self) -> None:
         """Take what came, do what is due; waits a twentieth of a second at most."""

@@ -55,6 +55,9 @@ def run(spec: HealthSpec, parent: Parent) -> None:
         parent.ready()
         made_s = time.monotonic()
         while not parent.stopping():
+            if (new := parent.new_spec()) is not None:
+                state.show(new.cameras)
+                parent.ready()
             _take(state, subscriber)
             now = Moment.now()
             if now.monotonic_s - made_s >= _PAGES_EVERY_S:

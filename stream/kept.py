@@ -121,6 +121,10 @@ class Keeper:
         else:
             self._pass_normal(moment, self._next_s)
 
+    def change(self, policy: PolicySettings) -> None:
+        """Go on by another policy, as the sink does."""
+        self._policy.change(policy)
+
     def close(self) -> None:
         """Keep what is open, because nothing more will come."""
         if self._policy.last_s is not None:

@@ -210,6 +210,12 @@ class State:
         self._begun_on: tuple[date, int] = (now.local.date(), 0)
         self._worker_restarts = 0.0
 
+    def show(self, names: tuple[str, ...]) -> None:
+        """Go on with these cameras: known ones as they are, and nothing of one that is not named stays open."""
+        self.cameras = {name: self.cameras.get(name) or CameraView(name) for name in names}
+        for alert in self.open_alerts():
+            alert.ended = alert.latest.camera not in self.cameras
+
     def take(self, message: Message, now: Moment) -> None:
         """Account for a message that came at this moment."""
         if isinstance(message, Health):

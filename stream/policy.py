@@ -98,6 +98,11 @@ class Policy:
         self._last_s: float | None = None
         self._interval_s = 0.0  # between the last two scores
 
+    def change(self, settings: PolicySettings) -> None:
+        """Go on by other settings; an open episode stays open until these end it."""
+        self._settings = settings
+        self._window = deque(self._window, maxlen=settings.enter_window)
+
     @property
     def last_s(self) -> float | None:
         """Time of the latest score, None before the first."""

@@ -1,12 +1,14 @@
 """Which watch has a store: a file in its folder, locked for as long as the watch runs, says where the bus is.
 
 A lock ends with its process, however that ends, so a file that was left behind is recognised. The sockets are in a
-private folder that leads back to the store: that is how all watches of a user are found.
+private folder that leads back to the store: that is how all watches of a user are found. To connect to the socket for
+requests there is to ask for a reload; what comes back is the answer.
 """
 
 import fcntl
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,12 +23,14 @@ FILE_NAME = "watch.json"
 
 _SOCKETS = "mulde-"  # how the folders of sockets begin
 _STORE = "store"  # the link in such a folder
+_REQUESTS = "requests"  # the socket there
 _PATIENCE_S = 1.0  # with a watch that is just ending, and with whoever looks, who locks the file for a moment
 _LOOK_S = 0.02
+_ANSWER_S = 120.0  # a process that is being replaced is waited for, and the worker may have models to load
 
 
 class RunningError(Exception):
-    """A store is taken, or its file cannot be read; the message says which and the way out."""
+    """A store is taken, nobody has it, or whoever has refuses; the message says which and the way out."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,11 +41,66 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     store: str
     cameras: tuple[str, ...]
     endpoints: Endpoints
+    requests: str
+    """Socket that takes them."""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    refused: bool
+    text: str
+
+
+class Claim:
+    """This process's hold on a store, and where others ask it; made by `claim`."""
+
+    def __init__(self, file: int, requests: socket.socket, running: Running) -> None:
+        self._file = file
+        self._requests = requests
+        self._running = running
+        self._waiting: list[socket.socket] = []
+        self.tell(running.cameras)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Of the bus."""
+        return self._running.endpoints
+
+    def tell(self, cameras: tuple[str, ...]) -> None:
+        """Say in the file which cameras are watched.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self._running = msgspec.structs.replace(self._running, cameras=cameras)
+        os.truncate(self._file, 0)
+        os.pwrite(self._file, msgspec.json.encode(self._running), 0)
+
+    def asked(self) -> bool:
+        """Whether somebody has asked for a reload since the last call. Never waits."""
+        before = len(self._waiting)
+        with suppress(OSError):  # nobody, or no room for one more just now
+            while True:
+                self._waiting.append(self._requests.accept()[0])
+        return len(self._waiting) > before
+
+    def answer(self, text: str, *, refused: bool) -> None:
+        """Tell all who have asked; who is no longer there is passed over."""
+        for asker in self._waiting:
+            with asker, suppress(OSError):
+                asker.setblocking(False)  # a new socket has room for it
+                asker.sendall(msgspec.json.encode(_Answer(refused, text)))
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """Hang up on all who still wait for an answer."""
+        for asker in self._waiting:
+            asker.close()
+        self._waiting.clear()
 
 
 @contextmanager
-def claim(store: Path, cameras: tuple[str, ...]) -> Iterator[Endpoints]:
-    """Take the store for a watch of this process and make a private folder for its bus; gone afterwards.
+def claim(store: Path, cameras: tuple[str, ...]) -> Iterator[Claim]:
+    """Take the store for a watch of this process and make a private folder for its sockets; gone afterwards.
 
     Args:
         store: A folder that is there.
@@ -57,13 +116,24 @@ def claim(store: Path, cameras: tuple[str, ...]) -> Iterator[Endpoints]:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             stack.callback(os.close, file)
             _take(file, store)
-            endpoints = stack.enter_context(_sockets(store))
-            running = Running(process=os.getpid(), store=str(store), cameras=cameras, endpoints=endpoints)
-            os.truncate(file, 0)
-            os.write(file, msgspec.json.encode(running))
+            sockets = stack.enter_context(_sockets(store))
+            endpoints = Endpoints.in_folder(sockets)  # first: it says where a path is too long for a socket
+            requests = stack.enter_context(socket.socket(socket.AF_UNIX))
+            requests.bind(str(sockets / _REQUESTS))
+            requests.listen()
+            requests.setblocking(False)
+            running = Running(
+                process=os.getpid(),
+                store=str(store),
+                cameras=cameras,
+                endpoints=endpoints,
+                requests=str(sockets / _REQUESTS),
+            )
+            made = Claim(file, requests, running)
         except OSError as error:
             raise RunningError(f"{error.filename or path}: cannot be written or locked: {error.strerror}") from error
-        yield endpoints
+        stack.callback(made.close)
+        yield made
 
 
 def find(store: Path) -> Running | None:
@@ -97,12 +167,38 @@ def stores() -> list[Path]:
     return sorted(found)
 
 
+def ask_to_reload(store: Path) -> str:
+    """Ask the watch that has this store to read its site file again; what has changed. Blocks until it is done.
+
+    Raises:
+        RunningError: Nobody watches with it, the new site cannot be used, or no answer came.
+    """
+    running = find(store)
+    if running is None:
+        raise RunningError(f"no watch has the store {store}: name that of a running watch with --store or --config")
+    with socket.socket(socket.AF_UNIX) as asker:
+        asker.settimeout(_ANSWER_S)
+        try:
+            asker.connect(running.requests)
+            received = b"".join(iter(lambda: asker.recv(65536), b""))
+            answer = msgspec.json.decode(received, type=_Answer)
+        except TimeoutError as error:
+            raise RunningError(
+                f"no answer of process {running.process} within {_ANSWER_S:g} s: see its log"
+            ) from error
+        except (OSError, msgspec.DecodeError) as error:
+            raise RunningError(f"process {running.process} ended before it answered: see its log") from error
+    if answer.refused:
+        raise RunningError(answer.text)
+    return answer.text
+
+
 @contextmanager
-def _sockets(store: Path) -> Iterator[Endpoints]:
+def _sockets(store: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=_SOCKETS, dir=_base()))
     try:
         (folder / _STORE).symlink_to(store)
-        yield Endpoints.in_folder(folder)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

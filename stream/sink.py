@@ -4,6 +4,7 @@ The trouble of keeping alerts never stops the announcing of them. Knows nothing 
 """
 
 import logging
+import math
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -27,6 +28,8 @@ from stream.store import AlertRecord, new_id
 logger = logging.getLogger(__name__)
 
 PROCESS = "sink"
+REMOVED, CHANGED = "camera removed", "camera changed"
+"""Why an alert ended with a reload."""
 
 _POLL_S = 0.2
 _REPORT_EVERY_S = 1.0
@@ -64,15 +67,14 @@ def run(spec: SinkSpec, parent: Parent) -> None:
         RingError: A camera's ring is not there.
     """
     with ExitStack() as stack:
-        rings = {camera.name: stack.enter_context(Ring.attach(camera.ring)) for camera in spec.cameras}
+        cameras: dict[str, _Camera] = {}
+        stack.callback(_let_go, cameras)
+        for camera in spec.cameras:
+            cameras[camera.name] = _Camera.attached(camera)
         receiver = stack.enter_context(ScoreReceiver(spec.endpoints))
         publisher = stack.enter_context(Publisher(spec.endpoints))
         archive = Archive(spec.folder)
         stack.callback(archive.close)
-        cameras = {
-            camera.name: _Camera(name=camera.name, ring=rings[camera.name], policy=Policy(camera.policy))
-            for camera in spec.cameras
-        }
         _Sink(spec, parent, receiver, publisher, archive, cameras).run()
 
 
@@ -93,6 +95,8 @@ class _Camera:
     name: str
     ring: Ring
     policy: Policy
+    since_s: float = -math.inf
+    """When it was taken up, monotonic: what was captured before was another camera of this name, or its source."""
     last_seq: int = -1
     heard_s: float = 0.0
     """When the latest score came, monotonic."""
@@ -106,6 +110,10 @@ class _Camera:
     """The open one about the camera itself."""
     pictured_s: float | None = None
     """Stream time of the moment its picture shows."""
+
+    @classmethod
+    def attached(cls, camera: SinkCamera, since_s: float = -math.inf) -> "_Camera":
+        return cls(name=camera.name, ring=Ring.attach(camera.ring), policy=Policy(camera.policy), since_s=since_s)
 
     def keep_moment(self, score: Score, events: list[Event]) -> None:
         """Take the frame of this score where an alert may need it."""
@@ -124,6 +132,11 @@ class _Camera:
         """Wall-clock time of a moment not long before the latest score."""
         assert self.policy.last_s is not None, "scores came"
         return utc_text(self.utc - timedelta(seconds=self.policy.last_s - stream_time_s))
+
+
+def _let_go(cameras: dict[str, _Camera]) -> None:
+    for camera in cameras.values():
+        camera.ring.close()
 
 
 class _Sink:
@@ -159,6 +172,9 @@ class _Sink:
             if received is not None:
                 self._take(received[0])
             self._keep_house()
+            if (new := self._parent.new_spec()) is not None:
+                self._take_up(new)
+                self._parent.ready()
         until_s = time.monotonic() + _DRAIN_S
         while time.monotonic() < until_s and (received := self._receiver.receive(_DRAIN_POLL_S)) is not None:
             self._take(received[0])
@@ -187,6 +203,20 @@ class _Sink:
         if time.monotonic() - self._reported_s >= _REPORT_EVERY_S:
             self._report()
 
+    def _take_up(self, spec: SinkSpec) -> None:
+        """Go on with other cameras. Alerts stay open except of those that are gone or have become another."""
+        new = {camera.name: camera for camera in spec.cameras}
+        for name, camera in [*self._cameras.items()]:
+            if name not in new or new[name].ring != camera.ring.spec:
+                self._close(camera, CHANGED if name in new else REMOVED)
+                self._end_trouble(camera)
+                camera.ring.close()
+                del self._cameras[name]
+            else:
+                camera.policy.change(new[name].policy)
+        for name in new.keys() - self._cameras.keys():
+            self._cameras[name] = _Camera.attached(new[name], time.monotonic())
+
     def _look_for_silence(self) -> None:
         now_s = time.monotonic()
         for camera in self._cameras.values():
@@ -195,7 +225,7 @@ class _Sink:
 
     def _take(self, score: Score) -> None:
         camera = self._cameras.get(score.camera)
-        if camera is None:
+        if camera is None or score.captured_at_s < camera.since_s:
             self._counts["unknown_camera"] += 1
             return
         if score.seq <= camera.last_seq:  # a restarted worker may score a frame again; a restarted capture counts on

@@ -4,26 +4,33 @@ Reads the cameras' bundles, because they say how large the pictures are; that ne
 """
 
 import logging
+import os
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 from configs.schema import CameraSettings, ClipSettings, Config, ConfigError, MemorySettings
-from detector.bundle import Bundle, BundleError, ClipPreparation, check_settings, read
-from stream import logs, running
+from detector.bundle import Bundle, BundleError, ClipPreparation, Preparation, check_settings, read_all
+from stream import logs
 from stream.bus import Endpoints
 from stream.capture import CaptureSpec
 from stream.dashboard import DashboardSpec
 from stream.health import HealthSpec
 from stream.printer import PrinterSpec
-from stream.ring import Ring
+from stream.reload import ReloadError
+from stream.ring import Ring, RingError
+from stream.running import Claim, claim
+from stream.seat import Child
 from stream.sink import SinkCamera, SinkSpec
-from stream.source import is_camera, open_source, redact
+from stream.source import SourceError, is_camera, open_source, redact
 from stream.stopping import StopSignals
 from stream.store import FOOTAGE, Store, default_folder
-from stream.supervisor import Child, Supervisor
+from stream.supervisor import Supervisor
 from stream.worker_spec import MemorySpec, WorkerCamera, WorkerSpec
 
 logger = logging.getLogger(__name__)
@@ -31,6 +38,8 @@ logger = logging.getLogger(__name__)
 Show = Literal["dashboard", "json", "log"]
 
 LOG_NAME = "mulde.log"
+
+_CHANGEABLE = ("cameras", "analysis", "policy", "connection", "calibration")  # the last is not read here at all
 
 _RING_S = 4.0  # of frames: the sink reads the one of an alert's peak a moment after it was scored
 _FEWEST_SLOTS = 8
@@ -55,6 +64,7 @@ def watch(
     seconds: float | None = None,
     title: str = "MULDE stream",
     picture: Path | None = None,
+    reread: Callable[[], Config] | None = None,
 ) -> Outcome:
     """Watch all cameras of a site until it is told to stop. Call it in the main thread.
 
@@ -63,6 +73,8 @@ def watch(
             dashboard the log goes to a file in the store's folder.
         seconds: Time to run, None = no end.
         picture: Where the dashboard writes a picture of itself while an anomaly is open.
+        reread: Makes the configuration anew when a reload is asked for, by `reload` or, where no terminal could hang
+            up, by SIGHUP; None = it cannot change.
 
     Raises:
         ConfigError: No cameras, or one without a model.
@@ -70,23 +82,146 @@ def watch(
         SourceError: A file or scene cannot be opened. A camera that is down is waited for.
         StoreError, RunningError, RingError, BusError, LogError: What stands in the way of a start.
     """
-    if not config.cameras:
-        raise ConfigError("no cameras: name a source, or a site file with --config")
-    models = {camera.name: _model(camera) for camera in config.cameras}
-    for camera in config.cameras:
-        _check_source(camera, models[camera.name])
+    models = _checked(config)
     folder = config.store.folder or default_folder()
     Store.open(folder).close()  # what is wrong with it is told now and not in the middle of the night
     log_file = folder / LOG_NAME if show == "dashboard" else None
+    hangup_reloads = reread is not None and not _has_controlling_terminal()
     with ExitStack() as stack:
-        signals = stack.enter_context(StopSignals())  # so that what is made here is also taken away
-        endpoints = stack.enter_context(running.claim(folder, tuple(models)))
-        children = []
+        # First, so that what is made here is also taken away.
+        signals = stack.enter_context(StopSignals(hangup_reloads=hangup_reloads))
+        held = stack.enter_context(claim(folder, tuple(models)))
+        listen = config.health.listen
+        observers = partial(_observers, show, held.endpoints, title=title, picture=picture, listen=listen)
+        site = stack.enter_context(_Site(held, folder, observers, reread))
+        children = site.start(config, models)
+        logs.configure("supervisor", log_file)
+        if signals.presses:
+            return Outcome(status=0, reason=f"{signals.last_name} received", worked_s=0.0)
+        supervisor = Supervisor(
+            config.supervisor, children, held.endpoints, log_file, site, hangup_reloads=hangup_reloads
+        )
+        status = supervisor.run(seconds)
+        return Outcome(status=status, reason=supervisor.reason, worked_s=supervisor.worked_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A camera's ring, and what goes into it; for anything else there is another ring, which begins at 0."""
+
+    source: str = field(repr=False)
+    preparation: Preparation
+    ring: Ring
+
+    @classmethod
+    def made(cls, source: str, preparation: Preparation) -> "_Place":
+        slots = max(_FEWEST_SLOTS, round(_RING_S * preparation.rate_fps))
+        ring = Ring.create(slots, preparation.height, preparation.width)
+        return cls(source=source, preparation=preparation, ring=ring)
+
+    def is_for(self, source: str, preparation: Preparation) -> bool:
+        return (self.source, self.preparation) == (source, preparation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """A configuration with the places of its cameras."""
+
+    config: Config
+    places: dict[str, _Place]
+
+    def changes_of(self, before: "_Plan") -> str:
+        """Which cameras are new, gone or others than before, in words."""
+        now, then = ({one.name: one for one in plan.config.cameras} for plan in (self, before))
+        both = [name for name in now if name in then]
+        changed = [n for n in both if now[n] != then[n] or self.places[n] is not before.places[n]]
+        groups = {"added": [*now.keys() - then.keys()], "removed": [*then.keys() - now.keys()], "changed": changed}
+        texts = [f"{what} {', '.join(sorted(names))}" for what, names in groups.items() if names]
+        return "; ".join(texts) or "no camera has changed"
+
+    def free_all_but(self, kept: "_Plan") -> None:
+        for name, place in self.places.items():
+            if kept.places.get(name) is not place:
+                place.ring.close()
+
+
+_NOTHING = _Plan(config=Config(), places={})
+
+
+class _Site:
+    """The table of processes as the configuration has it now, and the rings they share, freed at the end."""
+
+    def __init__(
+        self,
+        held: Claim,
+        folder: Path,
+        observers: Callable[[tuple[str, ...]], list[Child]],
+        reread: Callable[[], Config] | None,
+    ) -> None:
+        self._held = held
+        self._endpoints = held.endpoints
+        self._folder = folder
+        self._observers = observers
+        self._reread = reread
+        self._plan = self._next = _NOTHING
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._next.free_all_but(self._plan)
+        self._plan.free_all_but(_NOTHING)
+
+    def start(self, config: Config, models: Mapping[str, Bundle]) -> list[Child]:
+        """The first table."""
+        children = self._table(config, models)
+        self._plan = self._next
+        return children
+
+    def asked(self) -> bool:
+        """See `stream.reload.Tables`, also for those below."""
+        return self._held.asked()
+
+    def draw_up(self) -> list[Child]:
+        if self._reread is None:
+            raise ReloadError("started without a site file (--config): there is nothing to read again")
+        try:
+            config = self._reread()
+            fixed = _fixed_changes(self._plan.config, config)
+            if fixed:
+                raise ReloadError(f"{', '.join(fixed)}: cannot change while it runs: restart to use it")
+            return self._table(config, _checked(config, self._plan.places))
+        except (BundleError, ConfigError, RingError, SourceError) as error:
+            raise ReloadError(logs.without_passwords(str(error))) from error
+
+    def settle(self, refusal: str) -> None:
+        if refusal:
+            self._next.free_all_but(self._plan)
+            self._next = self._plan
+            logger.warning("not reloaded, all goes on as it was: %s", refusal)
+            self._held.answer(refusal, refused=True)
+        else:
+            done = self._next.changes_of(self._plan)
+            self._plan.free_all_but(self._next)
+            self._plan = self._next
+            self._held.tell(tuple(self._plan.places))
+            logger.info("reloaded: %s", done)
+            self._held.answer(done, refused=False)
+
+    def _table(self, config: Config, models: Mapping[str, Bundle]) -> list[Child]:
+        """The children for this configuration, with a ring for each camera that has none that fits."""
+        places: dict[str, _Place] = {}
+        self._next = _Plan(config=config, places=places)
         sink_cameras, worker_cameras, captures = [], [], []
         for camera in config.cameras:
             preparation = models[camera.name].preparation
-            slots = max(_FEWEST_SLOTS, round(_RING_S * preparation.rate_fps))
-            ring = stack.enter_context(Ring.create(slots, preparation.height, preparation.width)).spec
+            place = self._plan.places.get(camera.name)
+            if place is None or not place.is_for(camera.source, preparation):
+                place = _Place.made(camera.source, preparation)
+            places[camera.name] = place
+            ring = place.ring.spec
             sink_cameras.append(SinkCamera(name=camera.name, ring=ring, policy=camera.policy))
             assert camera.model is not None, "asked in _model"
             mask = camera.analysis.mask if "mask" in camera.analysis.model_fields_set else None
@@ -108,36 +243,59 @@ def watch(
                     ring=ring,
                     rate_fps=preparation.rate_fps,
                     connection=camera.connection,
-                    endpoints=endpoints,
+                    endpoints=self._endpoints,
                 )
             )
-        children += _observers(show, endpoints, tuple(models), title, picture)
-        if config.health.listen is not None:
-            health = HealthSpec(endpoints=endpoints, cameras=tuple(models), listen=config.health.listen)
-            children.append(Child(name="health", target="stream.health:run", spec=health, stage=_OBSERVERS))
-        sink = SinkSpec(endpoints=endpoints, folder=folder, cameras=tuple(sink_cameras))
+        sink = SinkSpec(endpoints=self._endpoints, folder=self._folder, cameras=tuple(sink_cameras))
         worker = WorkerSpec(
-            endpoints=endpoints,
+            endpoints=self._endpoints,
             settings=config.worker,
             cameras=tuple(worker_cameras),
-            memory=_memory(config.memory, folder),
+            memory=_memory(config.memory, self._folder),
         )
-        children.append(Child(name="sink", target="stream.sink:run", spec=sink, stage=_SINK))
-        children.append(Child(name="worker", target="stream.worker:run", spec=worker, stage=_WORKER))
-        children += [
-            Child(name=spec.process, target="stream.capture:run", spec=spec, stage=_CAPTURE) for spec in captures
+        return [
+            *self._observers(tuple(places)),
+            Child(name="sink", target="stream.sink:run", spec=sink, stage=_SINK, adapts=True),
+            Child(name="worker", target="stream.worker:run", spec=worker, stage=_WORKER, adapts=True),
+            *(Child(name=spec.process, target="stream.capture:run", spec=spec, stage=_CAPTURE) for spec in captures),
         ]
-        logs.configure("supervisor", log_file)
-        if signals.presses:
-            return Outcome(status=0, reason=f"{signals.last_name} received", worked_s=0.0)
-        supervisor = Supervisor(config.supervisor, children, endpoints, log_file)
-        status = supervisor.run(seconds)
-        return Outcome(status=status, reason=supervisor.reason, worked_s=supervisor.worked_s)
 
 
 def terminal_is_there() -> bool:
     """Whether a dashboard could be seen."""
     return sys.stdout.isatty() and sys.stdin.isatty()
+
+
+def _has_controlling_terminal() -> bool:
+    """Whether a terminal would end this process by SIGHUP when it is closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _checked(config: Config, known: Mapping[str, _Place] | None = None) -> dict[str, Bundle]:
+    """The cameras' bundles, after checking all that would fail later; sources only where they are not known."""
+    if not config.cameras:
+        raise ConfigError("no cameras: name a source, or a site file with --config")
+    models = {camera.name: _model(camera) for camera in config.cameras}
+    for camera in config.cameras:
+        model, place = models[camera.name], (known or {}).get(camera.name)
+        if place is None or not place.is_for(camera.source, model.preparation):
+            _check_source(camera, model)
+    return models
+
+
+def _fixed_changes(before: Config, after: Config) -> list[str]:
+    """Keys that differ and are read only at the start."""
+    return [
+        f"{section}.{key}"
+        for section in Config.model_fields
+        if section not in _CHANGEABLE
+        for key in type(getattr(before, section)).model_fields
+        if getattr(getattr(before, section), key) != getattr(getattr(after, section), key)
+    ]
 
 
 def _model(camera: CameraSettings) -> Bundle:
@@ -147,7 +305,7 @@ def _model(camera: CameraSettings) -> Bundle:
             f"camera {camera.name}: has no model: make one with `calibrate {redact(camera.source)} --model FILE` and "
             "name it with --model or in the site file"
         )
-    model = read(camera.model)
+    model = read_all(camera.model)[0]  # regimes are prepared alike
     chosen: dict[str, object] = {
         name: getattr(section, name)
         for section in (camera.analysis, camera.policy)
@@ -205,12 +363,22 @@ def _check_source(camera: CameraSettings, model: Bundle) -> None:
 
 
 def _observers(
-    show: Show, endpoints: Endpoints, cameras: tuple[str, ...], title: str, picture: Path | None
+    show: Show,
+    endpoints: Endpoints,
+    cameras: tuple[str, ...],
+    *,
+    title: str,
+    picture: Path | None,
+    listen: str | None,
 ) -> list[Child]:
+    children = []
     if show == "dashboard":
         spec = DashboardSpec(endpoints=endpoints, cameras=cameras, title=title, picture=picture)
-        return [Child(name="view", target="stream.dashboard:run", spec=spec, stage=_OBSERVERS)]
+        children.append(Child(name="view", target="stream.dashboard:run", spec=spec, stage=_OBSERVERS, adapts=True))
     if show == "json":
         printer = PrinterSpec(endpoints=endpoints)
-        return [Child(name="printer", target="stream.printer:run", spec=printer, stage=_OBSERVERS)]
-    return []
+        children.append(Child(name="printer", target="stream.printer:run", spec=printer, stage=_OBSERVERS))
+    if listen is not None:
+        health = HealthSpec(endpoints=endpoints, cameras=cameras, listen=listen)
+        children.append(Child(name="health", target="stream.health:run", spec=health, stage=_OBSERVERS, adapts=True))
+    return children

@@ -1,4 +1,4 @@
-"""How the application is told to end, and how much time that leaves to its processes.
+"""How the application is told to end, or to reload, and how much time an end leaves to its processes.
 
 A signal's handler only notes it; ordinary code looks at the notes and acts.
 """
@@ -19,9 +19,16 @@ _SAME_PRESS_S = 0.3  # a launcher may pass on the Ctrl-C that the terminal has a
 
 
 class StopSignals:
-    """SIGINT, SIGTERM and SIGHUP inside a `with` block of the main thread; the handlers before come back after it."""
+    """SIGINT, SIGTERM and SIGHUP inside a `with` block of the main thread; the handlers before come back after it.
 
-    def __init__(self) -> None:
+    Args:
+        hangup_reloads: Whether SIGHUP asks for a reload, as daemons take it, and not for the end, as a closing
+            terminal means it.
+    """
+
+    def __init__(self, *, hangup_reloads: bool = False) -> None:
+        self._hangup_reloads = hangup_reloads
+        self._reload_asked = False
         self._received: list[tuple[int, float]] = []
         self._before: dict[int, Any] = {}
 
@@ -36,7 +43,15 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        self._received.append((number, time.monotonic()))
+        if number == signal.SIGHUP and self._hangup_reloads:
+            self._reload_asked = True
+        else:
+            self._received.append((number, time.monotonic()))
+
+    def take_reload(self) -> bool:
+        """Whether a reload was asked for since the last call."""
+        asked, self._reload_asked = self._reload_asked, False
+        return asked
 
     @property
     def presses(self) -> int:

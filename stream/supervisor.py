@@ -4,19 +4,14 @@ Knows a table of import strings and nothing of what the children do; one loop do
 """
 
 import logging
-import multiprocessing
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import connection, resource_tracker
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, Literal
 
 from configs.schema import SupervisorSettings
 from stream import child
@@ -24,51 +19,18 @@ from stream.bus import Broker, Endpoints, Publisher, Subscriber
 from stream.clock import utc_now
 from stream.messages import Health
 from stream.notify import notify
+from stream.reload import Reload, ReloadError, Tables
+from stream.seat import Child, Seat
 from stream.stopping import Patience, StopSignals
 
 logger = logging.getLogger(__name__)
 
 NAME = "supervisor"
 
-_SPAWN = multiprocessing.get_context("spawn")
 _TICK_S = 0.05  # also how long a signal waits for its answer
 _REPORT_EVERY_S = 1.0
 _BEATS_PER_TICK = 1000  # so that a flood of them cannot hold the loop
 _SUSPENDED_S = 2.0  # a tick this long means that this process itself stood still
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
-_LAST_WORDS_S = 1.0  # from a child's error to its exit
-_UNKILLABLE_S = 10.0  # a process that outlives SIGKILL for so long is stuck in the system
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Child:
-    """A line of the table: what to run. Stages are started in ascending order and stopped in descending order."""
-
-    name: str
-    """Unique; the child sends its `Health` under it."""
-    target: str
-    """`module:function`, run as `function(spec, parent)`."""
-    spec: Any = field(repr=False)
-    stage: int
-
-
-@dataclass(slots=True, kw_only=True)
-class RestartBudget:
-    """How often a child may be replaced: `restarts` times within `window_s`, with growing pauses."""
-
-    restarts: int
-    window_s: float
-    _spent_s: deque[float] = field(default_factory=deque, init=False)
-
-    def spend(self, now_s: float) -> float | None:
-        """Pause in seconds before the replacement (0 for the first in a while), or None where none is left."""
-        while self._spent_s and now_s - self._spent_s[0] >= self.window_s:
-            self._spent_s.popleft()
-        recent = len(self._spent_s)
-        if recent >= self.restarts:
-            return None
-        self._spent_s.append(now_s)
-        return min(_FIRST_PAUSE_S * 2.0 ** min(recent - 1, 32), _LONGEST_PAUSE_S) if recent else 0.0
 
 
 class Supervisor:
@@ -79,6 +41,8 @@ class Supervisor:
             them have, so has the application. Any other child is expected to run until it is told to stop.
         endpoints: Of the bus, whose broker runs in this process.
         log_file: Where the children log, None = standard error.
+        tables: Where another table comes from while this one runs, None = from nowhere.
+        hangup_reloads: Whether SIGHUP asks for it, instead of ending everything.
     """
 
     def __init__(
@@ -87,11 +51,18 @@ class Supervisor:
         children: Sequence[Child],
         endpoints: Endpoints,
         log_file: Path | None,
+        tables: Tables | None = None,
+        *,
+        hangup_reloads: bool = False,
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
         self._log_file = log_file
-        self._seats = [_Seat(child, settings) for child in sorted(children, key=lambda child: child.stage)]
+        self._tables = tables
+        self._hangup_reloads = hangup_reloads
+        self._reload: Reload | None = None
+        self._reload_is_due = False
+        self._seats = [Seat(child, settings) for child in sorted(children, key=lambda child: child.stage)]
         self._ending: _Ending | None = None
         self._started_s = 0.0
         self._ready_s: float | None = None
@@ -110,7 +81,8 @@ class Supervisor:
     def run(self, seconds: float | None = None) -> int:
         """Run until the sources are over, a child gives up, a child asks to quit, a signal or the end of `seconds`.
 
-        SIGINT, SIGTERM and SIGHUP end it within 3 s, a second one at once. Call it in the main thread, once.
+        SIGINT, SIGTERM and, unless it asks for a reload, SIGHUP end it within 3 s, a second one at once. Call it in
+        the main thread, once.
 
         Args:
             seconds: Time to run from the moment when all children are ready; None = no end.
@@ -123,7 +95,7 @@ class Supervisor:
             BusError: The bus cannot be opened.
         """
         with ExitStack() as stack:
-            signals = stack.enter_context(StopSignals())
+            signals = stack.enter_context(StopSignals(hangup_reloads=self._hangup_reloads))
             stack.enter_context(Broker(self._endpoints))
             publisher = stack.enter_context(Publisher(self._endpoints))
             beats = stack.enter_context(Subscriber(self._endpoints, (b"health/",)))
@@ -149,8 +121,9 @@ class Supervisor:
                     seat.since_s = min(seat.since_s + now_s - ticked_s, now_s)
             ticked_s = now_s
             self._hear(beats, now_s)
-            for seat in self._seats:
+            for seat in [*self._seats]:
                 self._look_at(seat, now_s)
+            self._go_on_with_reload(signals, now_s)
             self._start_due(now_s, signals)
             if self._ready_s is None and all(seat.was_ready for seat in self._seats):
                 self._ready_s = now_s
@@ -181,7 +154,7 @@ class Supervisor:
             if seat is not None and seat.state == "working":
                 seat.since_s = now_s
 
-    def _look_at(self, seat: "_Seat", now_s: float) -> None:
+    def _look_at(self, seat: Seat, now_s: float) -> None:
         """Act on what the child said, on its end and on its silence."""
         if seat.process is None:
             return
@@ -199,9 +172,12 @@ class Supervisor:
             seat.process.kill()
             seat.enter("killed", now_s)
 
-    def _listen(self, seat: "_Seat", word: str, text: str, now_s: float) -> None:
+    def _listen(self, seat: Seat, word: str, text: str, now_s: float) -> None:
         name = seat.child.name
-        if word == child.READY and seat.state == "starting":
+        if word in (child.READY, child.REFUSED) and seat.state == "offered":
+            seat.refusal = text
+            seat.enter("working", now_s)
+        elif word == child.READY and seat.state == "starting":
             logger.info("%s ready after %.1f s", name, now_s - seat.since_s)
             seat.was_ready = True
             seat.enter("working", now_s)
@@ -211,18 +187,22 @@ class Supervisor:
         elif word == child.QUIT:
             self._end(0, f"{name} asked to quit")
 
-    def _replace(self, seat: "_Seat", now_s: float) -> None:
+    def _replace(self, seat: Seat, now_s: float) -> None:
         """Decide what follows on the end of a child: nothing more to do, a replacement, or the end of everything."""
         name, state, status = seat.child.name, seat.state, seat.bury()
         if self._ending is not None:
             return
+        if seat.leaves:
+            if seat.fault:
+                logger.warning("%s: %s", name, seat.fault)
+            self._clear(seat, now_s)
+            return
         if status == 0 and state == "working" and seat.child.stage == self._seats[-1].child.stage:
             seat.enter("finished", now_s)
             logger.info("%s finished", name)
-            if all(other.state == "finished" for other in self._seats if other.child.stage == seat.child.stage):
-                self._end(0, "all sources are over", drain=True)
+            self._end_with_sources()
             return
-        reason = seat.fault or _describe(status)
+        seat.fault = reason = seat.fault or _describe(status)
         if not seat.was_ready:
             self._end(1, f"{name}: {reason}")
             return
@@ -236,6 +216,54 @@ class Supervisor:
         seat.restarts += 1
         seat.enter("pausing", now_s)
         seat.due_s = now_s + pause_s
+
+    def _end_with_sources(self) -> None:
+        last = self._seats[-1].child.stage
+        if all(seat.state == "finished" for seat in self._seats if seat.child.stage == last):
+            self._end(0, "all sources are over", drain=True)
+
+    def _go_on_with_reload(self, signals: StopSignals, now_s: float) -> None:
+        """Begin a reload that was asked for once everyone who has to adapt works, and follow it to its end."""
+        if self._tables is None or self._ready_s is None:
+            return
+        if self._reload is None:
+            asked = self._tables.asked()
+            self._reload_is_due = signals.take_reload() or asked or self._reload_is_due
+            if not self._reload_is_due or any(map(_is_unsettled, self._seats)):
+                return
+            self._reload_is_due = False
+        try:
+            if self._reload is None:
+                self._reload = Reload(self._seats, self._tables.draw_up())
+            if not self._reload.go_on(now_s):
+                return
+        except ReloadError as error:
+            self._reload = None
+            self._tables.settle(str(error))
+            return
+        for new in self._reload.added():  # first, because without any source that is not over everything ends
+            self._add(new, now_s)
+        for seat in self._reload.leaving():
+            seat.leave(self._reload.table.get(seat.child.name), now_s)
+            if seat.process is None:
+                self._clear(seat, now_s)
+        self._reload = None
+        self._tables.settle("")
+
+    def _clear(self, seat: Seat, now_s: float) -> None:
+        """The place of a child that has left is its heir's, or no longer there."""
+        self._seats.remove(seat)
+        if seat.heir is not None:
+            self._add(seat.heir, now_s)
+        self._end_with_sources()
+
+    def _add(self, new: Child, now_s: float) -> None:
+        """A child that comes later starts at once and is, from its start on, treated like a replacement."""
+        seat = Seat(new, self._settings)
+        seat.was_ready, seat.due_s = True, now_s
+        seat.enter("pausing", now_s)
+        self._seats.append(seat)
+        self._seats.sort(key=lambda seat: seat.child.stage)
 
     def _start_due(self, now_s: float, signals: StopSignals) -> None:
         """Start replacements whose pause is over, and the next stage where all stages before it are ready."""
@@ -289,131 +317,12 @@ class _Ending:
     drain: bool
 
 
-_State = Literal["waiting", "starting", "working", "failed", "killed", "pausing", "finished"]
-"""waiting: for its stage; starting: not ready yet; failed: it said so, its exit is due; killed: its exit is due;
-pausing: before its replacement."""
+def _is_unsettled(seat: Seat) -> bool:
+    """Whether a reload has to wait for it: it could not answer, or it is still on its way out."""
+    return seat.leaves or (seat.child.adapts and seat.state != "working")
 
 
-class _Seat:
-    """A child's place in the table, with the process that has it at the moment."""
-
-    def __init__(self, child: Child, settings: SupervisorSettings) -> None:
-        self.child = child
-        self.budget = RestartBudget(restarts=settings.restarts, window_s=settings.restart_window_s)
-        self.process: SpawnProcess | None = None
-        self.state: _State = "waiting"
-        self.since_s = 0.0
-        """When it entered its state or last showed that it works."""
-        self.due_s = 0.0
-        self.was_ready = False
-        self.restarts = 0
-        self.fault = ""
-        self._line: Connection | None = None
-        self._patience_s = {
-            "starting": settings.ready_timeout_s,
-            "working": settings.heartbeat_timeout_s,
-            "failed": _LAST_WORDS_S,
-            "killed": _UNKILLABLE_S,
-        }
-
-    def start(self, log_file: Path | None) -> None:
-        """Run a process for this seat.
-
-        Raises:
-            OSError: The system has no room for one more.
-        """
-        name, target, spec = self.child.name, self.child.target, self.child.spec
-        here, there = _SPAWN.Pipe()
-        with there:  # its only other holder is the child, so that the line reads as closed when that is gone
-            process = _SPAWN.Process(
-                target=child.main,
-                args=(name, target, spec, there, log_file),
-                name=f"mulde-{name}",
-                daemon=True,  # where this process ends by an exception, they are ended with it
-            )
-            # A Ctrl-C before the child can ignore it would print a traceback; it inherits what is held back here.
-            signal.pthread_sigmask(signal.SIG_BLOCK, child.TERMINAL_SIGNALS)
-            try:
-                process.start()
-            except OSError:
-                here.close()
-                raise
-            finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, child.TERMINAL_SIGNALS)
-        self.process, self._line, self.fault = process, here, ""
-        self.enter("starting", time.monotonic())
-        logger.debug("%s started, process %d", name, process.pid)
-
-    def enter(self, state: _State, now_s: float) -> None:
-        self.state, self.since_s = state, now_s
-
-    def overdue(self, now_s: float) -> bool:
-        return now_s - self.since_s > self._patience_s.get(self.state, float("inf"))
-
-    def is_well(self) -> bool:
-        """Whether it does its work, or has done it."""
-        return self.state in ("working", "finished")
-
-    @property
-    def silence(self) -> str:
-        seconds = f"{self._patience_s[self.state]:g} s"
-        return f"not ready within {seconds}" if self.state == "starting" else f"no sign of work for {seconds}"
-
-    def waitables(self) -> list[Connection | int]:
-        """What turns readable when the child says something or ends."""
-        if self.process is None:
-            return []
-        return [self.process.sentinel, *([self._line] if self._line else [])]
-
-    def words(self) -> list[tuple[str, str]]:
-        """What the child has said since the last time."""
-        words: list[tuple[str, str]] = []
-        try:
-            while self._line is not None and self._line.poll():
-                words.append(self._line.recv())
-        except (EOFError, OSError):
-            self._hang_up()
-        return words
-
-    def alive(self) -> bool:
-        return self.process is not None and self.process.exitcode is None
-
-    def ask_to_stop(self) -> None:
-        if self.state == "starting" and self.process is not None:
-            self.process.terminate()  # it may import for seconds before it listens, and holds nothing yet
-        try:
-            if self._line is not None:
-                self._line.send(child.STOP)
-        except OSError:
-            self._hang_up()
-
-    def terminate(self) -> None:
-        assert self.process is not None
-        logger.warning("%s did not stop when asked, terminating it", self.child.name)
-        self.process.terminate()
-
-    def kill(self) -> None:
-        assert self.process is not None
-        logger.warning("%s did not stop when terminated, killing it", self.child.name)
-        self.process.kill()
-
-    def bury(self) -> int | None:
-        """Give the process back; its exit status, negative for a signal, or None where it still lives."""
-        assert self.process is not None
-        self._hang_up()
-        status = self.process.exitcode
-        if status is not None:
-            self.process.close()
-        self.process = None
-        return status
-
-    def _hang_up(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
-
-
-def _outlast(seats: Sequence[_Seat], until_s: Callable[[], float]) -> list[_Seat]:
+def _outlast(seats: Sequence[Seat], until_s: Callable[[], float]) -> list[Seat]:
     """Those still alive at a time that may be brought forward while this waits for it."""
     while (living := [seat for seat in seats if seat.alive()]) and time.monotonic() < until_s():
         connection.wait([seat.process.sentinel for seat in living if seat.process is not None], _TICK_S)

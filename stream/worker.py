@@ -31,7 +31,7 @@ from stream.clock import utc_now, utc_text
 from stream.kept import Keeper
 from stream.messages import Health, Score
 from stream.policy import Smoother
-from stream.ring import Ring
+from stream.ring import Ring, RingSpec
 from stream.worker_spec import PROCESS, WorkerCamera, WorkerSpec
 
 logger = logging.getLogger(__name__)
@@ -53,27 +53,32 @@ def run(spec: WorkerSpec, parent: Parent) -> None:
     cores = len(os.sched_getaffinity(0))
     try:
         device, threads = use_device(spec.settings.device, spec.settings.threads or max(1, cores - 1))
-        clip_networks = _ClipNetworks(device)
-        cameras = {camera.name: _Camera.open(camera, device, clip_networks, spec) for camera in spec.cameras}
-    except (bundle.BundleError, ClipError, DeviceError) as error:
+    except DeviceError as error:
         raise ChildError(str(error)) from error
     network = Network(device, threads)
-    for size in {(made.height, made.width) for made in (camera.preparation for camera in cameras.values())}:
-        network(np.zeros((1, *size, 3), np.uint8))  # the first run is slow
-    logger.info("scoring on %s with %d thread(s)", device, threads)
     with ExitStack() as stack:
-        intakes = [Intake(camera.name, stack.enter_context(Ring.attach(camera.ring))) for camera in spec.cameras]
         worker = _Worker(
-            cameras,
+            device,
             network,
-            intakes,
-            Batcher(intakes, spec.settings, share=device == "cuda"),
             stack.enter_context(ScoreSender(spec.endpoints)),
             stack.enter_context(Publisher(spec.endpoints)),
         )
+        stack.callback(worker.let_go)
+        try:
+            worker.take_up(spec)
+        except (bundle.BundleError, ClipError) as error:
+            raise ChildError(str(error)) from error
+        logger.info("scoring on %s with %d thread(s)", device, threads)
         parent.ready()
         while not parent.stopping():
             worker.step(_WAIT_S)
+            if (new := parent.new_spec()) is not None:
+                try:
+                    worker.take_up(new)
+                except (bundle.BundleError, ClipError) as error:
+                    parent.refuse(str(error))
+                else:
+                    parent.ready()
         end_s = time.monotonic() + _DRAIN_S
         while worker.step(0.0) and time.monotonic() < end_s:
             pass
@@ -140,6 +145,21 @@ class _Camera:
             keeper=None if spec.memory is None else Keeper(about, camera.policy, spec.memory),
         )
 
+    def differs_from(self, camera: WorkerCamera) -> bool:
+        """Whether it would have to be opened anew, because more changes than how its scores are judged."""
+        return replace(camera, threshold=self.spec.threshold, policy=self.spec.policy) != self.spec
+
+    def judge_as(self, camera: WorkerCamera) -> None:
+        """Go on with another threshold and policy."""
+        self.spec = camera
+        if self.keeper is not None:
+            self.keeper.change(camera.policy)
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        if self.keeper is not None:
+            self.keeper.close()
+
     def take_up_changes(self) -> None:
         """Go on with the model's file where it has changed; one that does not fit is told of and left."""
         version = _version(self.spec.model)
@@ -191,17 +211,17 @@ def _version(path: Path) -> tuple[int, ...] | None:
 class _Worker:
     def __init__(
         self,
-        cameras: dict[str, _Camera],
+        device: str,
         network: Network,
-        intakes: list[Intake],
-        batcher: Batcher,
         sender: ScoreSender,
         publisher: Publisher,
     ) -> None:
-        self._cameras = cameras
+        self._device = device
         self._network = network
-        self._intakes = intakes
-        self._batcher = batcher
+        self._clip_networks = _ClipNetworks(device)
+        self._cameras: dict[str, _Camera] = {}
+        self._intakes: dict[RingSpec, Intake] = {}
+        self._batcher: Batcher  # of these; made by `take_up`, which comes first
         self._sender = sender
         self._publisher = publisher
         self._reported_s = 0.0
@@ -210,6 +230,35 @@ class _Worker:
         self._sizes: Counter[int] = Counter()
         """Batches by their frames, these rounded up to a power of two."""
         self._busy_s = 0.0
+
+    def take_up(self, spec: WorkerSpec) -> None:
+        """Score these cameras from now on. What has not changed goes on as it was, and misses nothing.
+
+        Blocks for some milliseconds for each camera to be opened; where a clip network is loaded, for seconds.
+
+        Raises:
+            BundleError, ClipError: A camera cannot be opened; those of before go on.
+            RingError: A camera's ring is not there.
+        """
+        opened = {
+            camera.name: _Camera.open(camera, self._device, self._clip_networks, spec)
+            for camera in spec.cameras
+            if camera.name not in self._cameras or self._cameras[camera.name].differs_from(camera)
+        }
+        for size in {(made.height, made.width) for made in (camera.preparation for camera in opened.values())}:
+            self._network(np.zeros((1, *size, 3), np.uint8))  # the first run is slow
+        for camera in spec.cameras:
+            if camera.ring not in self._intakes:
+                self._intakes[camera.ring] = Intake(camera.name, Ring.attach(camera.ring))
+        before, self._cameras = self._cameras, {}
+        for camera in spec.cameras:
+            self._cameras[camera.name] = opened.get(camera.name) or before.pop(camera.name)
+            self._cameras[camera.name].judge_as(camera)
+        for gone in before.values():
+            gone.close()
+        for ring in self._intakes.keys() - {camera.ring for camera in spec.cameras}:
+            self._intakes.pop(ring).close()
+        self._batcher = Batcher([*self._intakes.values()], spec.settings, share=self._device == "cuda")
 
     def step(self, wait_s: float) -> bool:
         """Score one batch and report when it is time; False where no frame came within `wait_s`."""
@@ -254,8 +303,12 @@ class _Worker:
     def close(self) -> None:
         """Nothing more will come."""
         for camera in self._cameras.values():
-            if camera.keeper is not None:
-                camera.keeper.close()
+            camera.close()
+
+    def let_go(self) -> None:
+        """Close the rings."""
+        for intake in self._intakes.values():
+            intake.close()
 
     def _send(self, camera: _Camera, item: Item, judgement: Judgement) -> Score:
         frame, verdict = item.frame, judgement.verdict
@@ -293,7 +346,7 @@ class _Worker:
             "not_kept": float(sum(one.keeper.errors for one in self._cameras.values() if one.keeper is not None)),
         }
         counters |= {f"batches/{size}": float(count) for size, count in self._sizes.items()}
-        for intake in self._intakes:
+        for intake in self._intakes.values():
             counters |= {f"drop/{intake.camera}/{cause}": float(count) for cause, count in intake.drops.items()}
             counters[f"waiting/{intake.camera}"] = float(intake.waiting)
         self._publisher.send(Health(process=PROCESS, utc=utc_now(), counters=counters))

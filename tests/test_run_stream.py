@@ -68,6 +68,7 @@ def test_the_commands_are_those_that_were_promised():
         "calibrate",
         "watch",
         "status",
+        "reload",
         "probe",
         "backtest",
         "evaluate",

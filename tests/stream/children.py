@@ -22,6 +22,7 @@ class Spec:
     folder: Path
     endpoints: Endpoints
     ring: RingSpec
+    extra: str
 
     def note(self, event):
         """One line in the file `events`; short appending writes do not mix."""
@@ -80,6 +81,38 @@ def works_off(spec, parent):
     spec.note("worked off")
 
 
+def adapts(spec, parent):
+    """Takes up another spec, unless that says otherwise."""
+    spec.note(f"has {spec.extra}")
+    parent.ready()
+    changes = _Changes(spec, parent)
+    _beat_until(spec, lambda: changes.look() or parent.stopping())
+
+
+class _Changes:
+    def __init__(self, spec, parent):
+        self._spec, self._parent = spec, parent
+
+    def look(self):
+        new = self._parent.new_spec()
+        if new is None:
+            return
+        if new.extra == "deadly":
+            os._exit(3)
+        elif new.extra == "refused":
+            self._parent.refuse("there is no such model")
+        elif new.extra != "unanswered":
+            self._spec.note(f"took up {new.extra}")
+            self._parent.ready()
+
+
+def stays(spec, parent):
+    """Works, but does not stop when asked."""
+    spec.note(f"has {spec.extra}")
+    parent.ready()
+    _beat_until(spec, lambda: False)
+
+
 def quits(spec, parent):
     parent.ready()
     parent.ask_to_quit()
@@ -93,27 +126,54 @@ def _beat_until(spec, over):
             time.sleep(BEAT_EVERY_S)
 
 
+class _Tables:
+    """The table that is in a file when it is asked for."""
+
+    def __init__(self, folder, made):
+        self._folder, self._made = folder, made
+
+    def asked(self):
+        return False
+
+    def draw_up(self):
+        return self._made(json.loads((self._folder / "table").read_text()))
+
+    def settle(self, refusal):
+        with (self._folder / "events").open("a") as file:
+            file.write(f"settled: {refusal}\n")
+
+
 def main(folder, table):
     # Not at the top: the children read this file, too, and shall start fast.
     from configs.schema import SupervisorSettings
     from stream import logs
-    from stream.supervisor import Child, Supervisor
+    from stream.seat import Child
+    from stream.supervisor import Supervisor
 
     endpoints = Endpoints.in_folder(folder / "bus")
     logs.configure("supervisor", folder / "log")
     with Ring.create(4, 32, 32) as ring:
         (folder / "ring").write_text(ring.spec.name)
-        children = [
-            Child(
-                name=name,
-                target=f"tests.stream.children:{function}",
-                spec=Spec(name=name, folder=folder, endpoints=endpoints, ring=ring.spec),
-                stage=stage,
-            )
-            for name, function, stage in table["children"]
-        ]
+
+        def made(children):
+            return [
+                Child(
+                    name=name,
+                    target=f"tests.stream.children:{function}",
+                    spec=Spec(
+                        name=name, folder=folder, endpoints=endpoints, ring=ring.spec, extra=extra[0] if extra else ""
+                    ),
+                    stage=stage,
+                    adapts=function == "adapts",
+                )
+                for name, function, stage, *extra in children
+            ]
+
         settings = SupervisorSettings(**table["settings"])
-        supervisor = Supervisor(settings, children, endpoints, folder / "log")
+        tables = _Tables(folder, made)
+        supervisor = Supervisor(
+            settings, made(table["children"]), endpoints, folder / "log", tables, hangup_reloads=table["reloads"]
+        )
         status = supervisor.run(table["seconds"])
         print(supervisor.reason)
         return status

@@ -6,7 +6,8 @@ from pathlib import Path
 from configs.schema import SupervisorSettings
 from stream import logs
 from stream.bus import Endpoints
-from stream.supervisor import Child, Supervisor
+from stream.seat import Child
+from stream.supervisor import Supervisor
 
 
 def main(folder):

@@ -18,6 +18,18 @@ def waits_for_stop(spec, parent):
         time.sleep(0.01)
 
 
+def adapts(spec, parent):
+    parent.ready()
+    while not parent.stopping():
+        new = parent.new_spec()
+        if new == "rtsp://user:s3cret@gate/":
+            parent.refuse(f"{new}: not like this")
+        elif new is not None:
+            assert parent.new_spec() is None
+            parent.ready()
+        time.sleep(0.01)
+
+
 def returns(spec, parent):
     parent.ready()
 
@@ -66,6 +78,18 @@ def heard(line, within_s=20.0):
 def test_a_child_says_ready_and_stops_when_told():
     with running(f"{HERE}:waits_for_stop") as (process, line):
         assert heard(line) == (child.READY, "")
+        line.send(child.STOP)
+        process.join(10)
+        assert process.exitcode == 0
+
+
+def test_a_child_takes_up_or_refuses_another_spec_without_password_and_goes_on():
+    with running(f"{HERE}:adapts") as (process, line):
+        assert heard(line) == (child.READY, "")
+        line.send((child.CHANGE, "another"))
+        assert heard(line) == (child.READY, "")
+        line.send((child.CHANGE, "rtsp://user:s3cret@gate/"))
+        assert heard(line) == (child.REFUSED, "rtsp://user:***@gate/: not like this")
         line.send(child.STOP)
         process.join(10)
         assert process.exitcode == 0

@@ -249,3 +249,16 @@ def test_a_level_beyond_all_measure_is_still_a_number(state, gate):
     feed(state, score(value=1e300, threshold=5e-324))
     assert gate.level == math.inf
     assert gate.history(1, 1, at(0)) == [math.inf]
+
+
+# Other cameras.
+
+
+def test_other_cameras_are_shown_in_their_order_and_known_ones_go_on(state, gate):
+    feed(state, score("gate", value=1.5), alert("start", "a", "gate"), alert("start", "b", "yard"))
+    state.show(("door", "gate"))
+    assert list(state.cameras) == ["door", "gate"]
+    assert state.cameras["gate"] is gate
+    assert [one.latest.id for one in state.open_alerts()] == ["a"]
+    feed(state, score("yard"), score("door"))
+    assert state.cameras["door"].score is not None

@@ -283,6 +283,14 @@ class TestSilence:
         assert [event.event for event in events] == ["start"]
 
 
+def test_other_settings_hold_at_once_and_an_open_episode_goes_on():
+    policy = Policy(settings(hold_s=100))
+    assert given(play(policy, [HIGH] * 3 + [LOW])) == [(2, "start")]
+    policy.change(settings(hold_s=2, merge_gap_s=1, cooldown_s=0, enter_count=1, enter_window=1))
+    assert given(play(policy, [LOW] * 3, start_s=4)) == [(6, "end")]
+    assert given(play(policy, [HIGH], start_s=7)) == [(7, "start")]
+
+
 def test_peak_candidates_are_the_scores_that_may_become_a_peak():
     policy = Policy(settings())
     play(policy, [HIGH, LOW, HIGH + 2])

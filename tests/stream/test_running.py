@@ -4,12 +4,14 @@ import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from stream import running
-from stream.running import Running, RunningError
+from stream.running import RunningError
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 HOLD = "import sys; from pathlib import Path; from stream import running\n"
@@ -44,12 +46,15 @@ def holder(store):
 
 def test_a_watch_is_found_by_its_store_while_it_runs(store, sockets):
     assert running.find(store) is None
-    with running.claim(store, ("gate", "yard")) as endpoints:
+    with running.claim(store, ("gate", "yard")) as held:
         found = running.find(store)
-        assert found == Running(process=os.getpid(), store=str(store), cameras=("gate", "yard"), endpoints=endpoints)
+        assert (found.process, found.store, found.cameras) == (os.getpid(), str(store), ("gate", "yard"))
+        assert found.endpoints == held.endpoints
+        held.tell(("gate",))
+        assert running.find(store).cameras == ("gate",)
         (folder,) = sockets.iterdir()
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert endpoints.publish.startswith(f"ipc://{folder}/")
+        assert held.endpoints.publish.startswith(f"ipc://{folder}/")
     assert running.find(store) is None
     assert list(sockets.iterdir()) == []
 
@@ -120,3 +125,32 @@ def test_folders_for_sockets_that_others_made_are_passed_over(store, sockets, mo
     assert running.stores() == [store]
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     assert running.stores() == []
+
+
+def test_nobody_is_asked_to_reload_where_nobody_watches(store):
+    with pytest.raises(RunningError, match="no watch has the store"):
+        running.ask_to_reload(store)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_who_asks_hears_the_answer_or_that_none_will_come(store, answers):
+    with ThreadPoolExecutor(1) as pool, running.claim(store, ()) as held:
+        asking = pool.submit(running.ask_to_reload, store)
+        assert wait_until(held.asked, 5.0)
+        assert not held.asked()
+        if answers:
+            held.answer("added door", refused=False)
+            assert asking.result(5.0) == "added door"
+        else:
+            held.close()
+            with pytest.raises(RunningError, match=f"process {os.getpid()} ended before it answered: see its log"):
+                asking.result(5.0)
+
+
+def test_who_is_refused_hears_why(store):
+    with ThreadPoolExecutor(1) as pool, running.claim(store, ()) as held:
+        asking = pool.submit(running.ask_to_reload, store)
+        assert wait_until(held.asked, 5.0)
+        held.answer("cameras: none", refused=True)
+        with pytest.raises(RunningError, match="cameras: none"):
+            asking.result(5.0)

@@ -63,6 +63,18 @@ def test_the_handler_before_comes_back_also_after_an_exception(number):
     assert signal.getsignal(number) == before
 
 
+def test_a_hangup_may_ask_for_a_reload_instead_once_for_each_time_it_is_looked_at():
+    with StopSignals(hangup_reloads=True) as signals:
+        assert not signals.take_reload()
+        press(signal.SIGHUP)
+        press(signal.SIGHUP)
+        assert signals.take_reload()
+        assert not signals.take_reload()
+        assert signals.presses == 0
+        press(signal.SIGTERM)
+        assert signals.presses == 1
+
+
 def test_a_hangup_that_nohup_had_ignored_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -13,7 +13,8 @@ import pytest
 
 from configs.schema import SupervisorSettings
 from stream.bus import Endpoints, Subscriber
-from stream.supervisor import RestartBudget, Supervisor
+from stream.seat import RestartBudget
+from stream.supervisor import Supervisor
 from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -80,6 +81,18 @@ class Application:
         assert not alive, f"{alive}; log:\n{self.log}"
         assert not (Path("/dev/shm") / (self.folder / "ring").read_text()).exists()
 
+    def reload(self, *children):
+        """Ask for another table, and wait until that is settled; why it was refused, or nothing."""
+        known = len(self.settled)
+        (self.folder / "table").write_text(json.dumps(children))
+        self.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: len(self.settled) > known)
+        return self.settled[known]
+
+    @property
+    def settled(self):
+        return [line.removeprefix("settled:").strip() for line in self.events if line.startswith("settled:")]
+
     @property
     def log(self):
         file = self.folder / "log"
@@ -100,9 +113,9 @@ def _works(process):
 
 
 @contextmanager
-def application(folder, *children, seconds=None, **settings):
-    """Run (name, function of tests.stream.children, stage) each."""
-    table = {"children": children, "seconds": seconds, "settings": settings}
+def application(folder, *children, seconds=None, reloads=False, **settings):
+    """Run (name, function of tests.stream.children, stage) each, with a word in its spec where one is added."""
+    table = {"children": children, "seconds": seconds, "settings": settings, "reloads": reloads}
     with Subscriber(Endpoints.in_folder(folder / "bus"), (b"health/",)) as subscriber:
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "tests.stream.children", folder, json.dumps(table)],
@@ -264,6 +277,107 @@ def test_the_application_ends_after_its_time(tmp_path):
     with application(tmp_path, ("cam", "beats", 0), seconds=0.3) as app:
         assert app.end() == 0
     assert app.output == "0.3 s are over\n"
+
+
+# Another table.
+
+
+def test_a_reload_stops_what_is_gone_starts_what_is_new_and_leaves_the_rest_alone(tmp_path):
+    before = [("worker", "adapts", 1, "old"), ("gate", "beats", 2), ("yard", "beats", 2), ("door", "beats", 2)]
+    after = [
+        ("worker", "adapts", 1, "new"),
+        ("gate", "beats", 2),
+        ("yard", "beats", 2, "moved"),
+        ("hall", "beats", 2),
+    ]
+    with application(tmp_path, *before, reloads=True) as app:
+        worker, gate, yard = app.pid("worker"), app.pid("gate"), app.pid("yard")
+        app.wait_for_log("door ready")
+        app.remember()
+        assert app.reload(*after) == ""
+        app.pid("hall")
+        app.pid("yard", other_than=yard)
+        app.wait_for(lambda: "door stopped" in app.events)
+        assert (app.pid("worker"), app.pid("gate")) == (worker, gate)
+        assert app.events.index("worker took up new") < app.events.index("hall started")
+        app.wait_for(lambda: app.restarts == dict.fromkeys((f"restarts/{name}" for name, *_ in after), 0))
+        assert app.stop()[0] == 0
+    assert app.output == "SIGINT received\n"
+    assert "WARNING" not in app.log
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("refused", "there is no such model"),
+        ("deadly", "worker: ended with exit status 3"),
+        ("unanswered", "worker: not ready within 3 s"),
+    ],
+)
+def test_a_table_that_the_first_to_be_asked_cannot_take_up_changes_nothing(tmp_path, word, why):
+    with application(
+        tmp_path, ("sink", "adapts", 0, "old"), ("worker", "adapts", 1, "old"), reloads=True, ready_timeout_s=3.0
+    ) as app:
+        app.pid("worker")
+        table = [("sink", "adapts", 0, "new"), ("worker", "adapts", 1, word), ("gate", "beats", 2)]
+        assert app.reload(*table) == why
+        if word != "refused":
+            app.wait_for(lambda: app.events.count("worker has old") == 2)  # and not what it fell over
+        assert app.reload(*table[:1], ("worker", "adapts", 1, "new"), *table[2:]) == ""
+        app.pid("gate")
+        assert app.stop()[0] == 0
+    assert app.events.count("sink took up new") == 1
+    assert app.events.count("gate started") == 1
+
+
+def test_a_child_that_falls_over_a_table_others_agreed_to_is_started_again_with_it(tmp_path):
+    with application(tmp_path, ("sink", "adapts", 0, "old"), ("worker", "adapts", 1, "old"), reloads=True) as app:
+        app.pid("worker")
+        assert app.reload(("sink", "adapts", 0, "deadly"), ("worker", "adapts", 1, "new")) == ""
+        app.wait_for(lambda: "sink has deadly" in app.events)
+        assert app.stop()[0] == 0
+
+
+def test_a_child_killed_after_a_reload_is_started_again_with_the_new_table(tmp_path):
+    with application(tmp_path, ("worker", "adapts", 1, "old"), ("gate", "beats", 2), reloads=True) as app:
+        worker = app.pid("worker")
+        app.wait_for_log("gate ready")
+        assert app.reload(("worker", "adapts", 1, "new"), ("gate", "beats", 2)) == ""
+        os.kill(worker, signal.SIGKILL)
+        app.wait_for(lambda: "worker has new" in app.events)
+        assert app.stop()[0] == 0
+
+
+def test_a_reload_waits_for_a_child_that_is_just_being_replaced(tmp_path):
+    with application(tmp_path, ("worker", "adapts", 1, "old"), ("gate", "beats", 2), reloads=True) as app:
+        worker = app.pid("worker")
+        app.wait_for_log("gate ready")
+        os.kill(worker, signal.SIGKILL)
+        app.wait_for_log("restarting it at once")
+        assert app.reload(("worker", "adapts", 1, "new"), ("gate", "beats", 2)) == ""
+        assert app.events[-4:] == ["gate started", "worker has old", "worker took up new", "settled: "]
+        assert app.stop()[0] == 0
+
+
+def test_a_child_that_does_not_leave_when_asked_is_killed_and_its_heir_starts_only_then(tmp_path):
+    with application(tmp_path, ("gate", "stays", 0, "old"), ("yard", "beats", 0), reloads=True) as app:
+        gate = app.pid("gate")
+        app.wait_for_log("yard ready")
+        app.remember()
+        assert app.reload(("gate", "stays", 0, "new"), ("yard", "beats", 0)) == ""
+        app.wait_for(lambda: "gate has new" in app.events)
+        assert not psutil.pid_exists(gate)
+        assert app.stop()[0] == 0
+
+
+def test_when_the_last_source_that_is_not_over_is_removed_the_application_ends(tmp_path):
+    children = [("sink", "works_off", 0), ("file", "finishes", 1), ("gate", "beats", 1)]
+    with application(tmp_path, *children, reloads=True) as app:
+        app.wait_for_log("file finished")
+        app.wait_for_log("gate ready")
+        assert app.reload(*children[:2]) == ""
+        assert app.end() == 0
+    assert app.output == "all sources are over\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
