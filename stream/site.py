@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from configs.schema import CameraSettings, ClipSettings, Config, ConfigError, MemorySettings
+from configs.schema import BusSettings, CameraSettings, ClipSettings, Config, ConfigError, MemorySettings
 from detector.bundle import Bundle, BundleError, ClipPreparation, check_settings, read
 from stream import logs
 from stream.bus import Endpoints
+from stream.bus_keys import server_options
+from stream.bus_relay import PROCESS as RELAY
+from stream.bus_relay import RelaySpec
 from stream.capture import CaptureSpec
 from stream.dashboard import DashboardSpec
 from stream.printer import PrinterSpec
@@ -71,7 +74,7 @@ def watch(
         ConfigError: No cameras, or one without a model.
         BundleError: A model cannot be used, or was calibrated with other settings.
         SourceError: A file or scene cannot be opened. A camera that is down is waited for.
-        StoreError, RingError, BusError, LogError: What stands in the way of a start.
+        StoreError, RingError, BusError, KeysError, LogError: What stands in the way of a start.
     """
     if not config.cameras:
         raise ConfigError("no cameras: name a source, or a site file with --config")
@@ -83,7 +86,7 @@ def watch(
     log_file = folder / LOG_NAME if show == "dashboard" else None
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())  # so that what is made here is also taken away
-        endpoints = stack.enter_context(_bus())
+        endpoints = stack.enter_context(private_bus())
         children = []
         sink_cameras, worker_cameras, captures = [], [], []
         for camera in config.cameras:
@@ -114,7 +117,8 @@ def watch(
                     endpoints=endpoints,
                 )
             )
-        children += _observers(show, endpoints, tuple(models), title, picture)
+        children += observers(show, endpoints, tuple(models), title, picture)
+        children += _relay(config.bus, endpoints)
         sink = SinkSpec(endpoints=endpoints, folder=folder, cameras=tuple(sink_cameras))
         worker = WorkerSpec(
             endpoints=endpoints,
@@ -205,7 +209,7 @@ def _check_source(camera: CameraSettings, model: Bundle) -> None:
 
 
 @contextmanager
-def _bus() -> Iterator[Endpoints]:
+def private_bus() -> Iterator[Endpoints]:
     """Sockets in a private folder that is gone afterwards."""
     base = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(tempfile.mkdtemp(prefix="mulde-", dir=base if base and Path(base).is_dir() else None))
@@ -215,9 +219,10 @@ def _bus() -> Iterator[Endpoints]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _observers(
-    show: Show, endpoints: Endpoints, cameras: tuple[str, ...], title: str, picture: Path | None
+def observers(
+    show: Show, endpoints: Endpoints, cameras: tuple[str, ...] | None, title: str, picture: Path | None
 ) -> list[Child]:
+    """What shows on this machine what is heard on the bus; cameras as in `DashboardSpec`."""
     if show == "dashboard":
         spec = DashboardSpec(endpoints=endpoints, cameras=cameras, title=title, picture=picture)
         return [Child(name="view", target="stream.dashboard:run", spec=spec, stage=_OBSERVERS)]
@@ -225,3 +230,12 @@ def _observers(
         printer = PrinterSpec(endpoints=endpoints)
         return [Child(name="printer", target="stream.printer:run", spec=printer, stage=_OBSERVERS)]
     return []
+
+
+def _relay(settings: BusSettings, endpoints: Endpoints) -> list[Child]:
+    if settings.listen is None:
+        return []
+    assert settings.keys is not None, "asked by the schema"
+    server_options(settings.keys)  # what is wrong with them is told now
+    spec = RelaySpec(endpoints=endpoints, listen=settings.listen, keys=settings.keys)
+    return [Child(name=RELAY, target="stream.bus_relay:run", spec=spec, stage=_OBSERVERS)]

@@ -29,7 +29,7 @@ EXCEPTIONS = {
     "stream.site": ("detector.bundle",),  # free of torch: what the saved models say about their cameras
 }
 OWNERS = {
-    "zmq": ("stream.bus",),
+    "zmq": ("stream.bus", "stream.bus_*"),
     "multiprocessing.shared_memory": ("stream.ring",),
     "av": ("stream.source_av", "stream.source_diagnosis"),
     "cv2.VideoCapture": ("stream.source_webcam",),
@@ -45,7 +45,14 @@ OWNERS = {
     "shelve": (),
 }
 """The only modules that may touch a library."""
-PROCESSES = ("stream.capture", "stream.dashboard", "stream.sink", "stream.supervisor", "stream.worker")
+PROCESSES = (
+    "stream.bus_relay",
+    "stream.capture",
+    "stream.dashboard",
+    "stream.sink",
+    "stream.supervisor",
+    "stream.worker",
+)
 
 
 @functools.cache
