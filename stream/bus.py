@@ -141,6 +141,7 @@ class End:
             self._closed = True
             if self.monitor is not None:
                 self.socket.disable_monitor()
+                self.monitor.close()
             self.socket.close()
             _shared_context.release()
 

@@ -5,6 +5,7 @@ client that is let in, and `clients/NAME/`, all that the client NAME needs, unti
 Nothing here ever replaces a file.
 """
 
+import os
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -40,8 +41,8 @@ def make_server(folder: Path) -> bool:
             return False
         with tempfile.TemporaryDirectory(dir=folder) as made:
             _make_pair(Path(made), _SERVER)
-            for suffix in (_PUBLIC, _SECRET):  # the secret last: with it the pair is whole
-                (folder / f"{_SERVER}{suffix}").hardlink_to(Path(made) / f"{_SERVER}{suffix}")
+            for name in (f"{_SERVER}{_PUBLIC}", f"{_SERVER}{_SECRET}"):  # the secret last: with it the pair is whole
+                _copy(Path(made) / name, folder / name)
     except OSError as error:
         raise KeysError(f"keys: {folder}: cannot be written: {error.strerror}") from error
     return True
@@ -69,9 +70,10 @@ def make_client(folder: Path, name: str) -> Path:
             parent.mkdir(mode=0o700, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=handed_out.parent))
         _make_pair(made, _CLIENT)
-        _copy(folder / f"{_SERVER}{_PUBLIC}", made)
+        server = f"{_SERVER}{_PUBLIC}"
+        _copy(folder / server, made / server)
         made.rename(handed_out)
-        allowed.hardlink_to(handed_out / f"{_CLIENT}{_PUBLIC}")
+        _copy(handed_out / f"{_CLIENT}{_PUBLIC}", allowed)
     except OSError as error:
         raise KeysError(f"keys: {folder}: cannot be written: {error.strerror}") from error
     return handed_out
@@ -127,9 +129,10 @@ def _make_pair(folder: Path, name: str) -> None:
         Path(path).chmod(0o600)
 
 
-def _copy(path: Path, folder: Path) -> None:
-    (folder / path.name).touch(mode=0o600)
-    (folder / path.name).write_bytes(path.read_bytes())
+def _copy(source: Path, target: Path) -> None:
+    """A copy for this user only, where there is no file yet."""
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(source.read_bytes())
 
 
 def _pair(folder: Path, name: str, way_out: str) -> tuple[bytes, bytes]:
