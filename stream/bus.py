@@ -125,7 +125,7 @@ class End:
             self.close()
             what = "listen at" if bind else "connect to"
             taken = ": another instance uses it" if error.errno == errno.EADDRINUSE else ""
-            raise BusError(f"bus: cannot {what} {endpoint}: {error.strerror}{taken}") from error
+            raise BusError(f"bus: cannot {what} {endpoint}: {zmq.strerror(error.errno or 0)}{taken}") from error
 
     def event(self, timeout_s: float) -> zmq.Event | None:
         """What became of a connection, None where nothing has for `timeout_s`."""
