@@ -227,7 +227,7 @@ class BusSettings(_Section):
     @model_validator(mode="after")
     def _nobody_listens_without_keys(self) -> "BusSettings":
         if self.listen is not None and self.keys is None:
-            raise ValueError("keys: must be given with listen: the folder that `run_stream.py keys FOLDER` made")
+            raise ValueError("keys: must be given with listen: the folder that `keys FOLDER` made")
         return self
 
 

@@ -29,7 +29,7 @@ def keys(
         _say(f"{folder}/{ALLOWED}/{name}.key", "made; whoever has its key may watch for as long as this file is here")
     if client:
         _say("here, in the site file", f"bus: {{listen: 'tcp://0.0.0.0:5577', keys: {folder}}}")
-        _say("there", "run_stream.py dashboard --connect tcp://THIS-HOST:5577 --keys FOLDER-TAKEN-THERE")
+        _say("there", "mulde-stream dashboard --connect tcp://THIS-HOST:5577 --keys FOLDER-TAKEN-THERE")
     elif made:
         _say("next", f"keys {folder} --client NAME, once for each machine that may watch")
 

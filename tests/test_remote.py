@@ -32,7 +32,7 @@ def test_keys_says_in_plain_words_what_goes_where(tmp_path):
         "keys/clients/phone: made; take this folder to the machine phone, then remove it here",
         "keys/allowed/phone.key: made; whoever has its key may watch for as long as this file is here",
         "here, in the site file: bus: {listen: 'tcp://0.0.0.0:5577', keys: keys}",
-        "there: run_stream.py dashboard --connect tcp://THIS-HOST:5577 --keys FOLDER-TAKEN-THERE",
+        "there: mulde-stream dashboard --connect tcp://THIS-HOST:5577 --keys FOLDER-TAKEN-THERE",
     ]
     again = run(tmp_path, "keys", "keys")
     assert again.stdout == "keys/server.key_secret: was there; stays here, and nobody else may read it\n"

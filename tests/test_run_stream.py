@@ -68,6 +68,8 @@ def test_the_commands_are_those_that_were_promised():
         "calibrate",
         "watch",
         "probe",
+        "keys",
+        "dashboard",
         "backtest",
         "evaluate",
         "fetch-clip-weights",
@@ -94,7 +96,8 @@ def test_the_commands_of_the_readme_exist_with_their_options():
     readme = REPOSITORY / "README.md"
     if not readme.exists():
         pytest.skip("there is no README.md yet")
-    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", readme.read_text(), re.MULTILINE | re.DOTALL)
+    text = "".join(page.read_text() for page in (readme, *(REPOSITORY / "docs").glob("*.md")))
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     used = [line for line in lines if re.search(r"^\W*(python3? )?(run_stream\.py|mulde-stream) ", line)]
     assert used
