@@ -114,8 +114,15 @@ class End:
         self.socket = _shared_context.acquire().socket(kind)
         self.monitor = self.socket.get_monitor_socket() if monitored else None
         self._closed = False
+        always: Options = {
+            zmq.LINGER: _LINGER_MS,
+            zmq.MAXMSGSIZE: _MAX_MESSAGE_BYTES,
+            zmq.IPV6: int(
+                endpoint.startswith("tcp://[")
+            ),  # not for names: it might pick an address nobody listens at
+        }
         try:
-            for option, value in {zmq.LINGER: _LINGER_MS, zmq.MAXMSGSIZE: _MAX_MESSAGE_BYTES, **options}.items():
+            for option, value in {**always, **options}.items():
                 self.socket.setsockopt(option, value)
             if bind:
                 self.socket.bind(endpoint)

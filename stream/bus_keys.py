@@ -6,6 +6,7 @@ Nothing here ever replaces a file.
 """
 
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -53,14 +54,14 @@ def make_client(folder: Path, name: str) -> Path:
 
     Args:
         folder: Of the server's keys, as `make_server` made it.
-        name: Letters, digits, - and _.
+        name: 1 to 32 letters, digits, - or _.
 
     Raises:
         KeysError: The name is taken, or the folder cannot be written.
     """
     allowed, handed_out = folder / ALLOWED / f"{name}{_PUBLIC}", folder / CLIENTS / name
-    if not name.replace("-", "_").replace("_", "a").isalnum() or not name.isascii():
-        raise KeysError(f"keys: a client's name must be letters, digits, - and _, not {name!r}")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name):
+        raise KeysError(f"keys: a client's name must be 1 to 32 letters, digits, - or _, not {name!r}")
     if allowed.exists() or handed_out.exists():
         raise KeysError(
             f"keys: there is a client {name} already: take another name, or remove {allowed} and {handed_out}"

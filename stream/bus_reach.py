@@ -24,8 +24,7 @@ def reach(address: str, keys: Path, timeout_s: float = _TIMEOUT_S) -> None:
     _check_address(address)
     deadline_s = time.monotonic() + timeout_s
     last: zmq.Event | None = None
-    options = {**client_options(keys), zmq.IPV6: int("[" in address)}
-    with End(zmq.SUB, address, bind=False, options=options, monitored=True) as end:
+    with End(zmq.SUB, address, bind=False, options=client_options(keys), monitored=True) as end:
         while (event := end.event(deadline_s - time.monotonic())) is not None:
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 return

@@ -92,7 +92,6 @@ class Relay:
             zmq.SNDHWM: _KEPT,
             zmq.MAXMSGSIZE: _MOST_BYTES,
             zmq.HANDSHAKE_IVL: _HANDSHAKE_MS,
-            zmq.IPV6: int("[" in spec.listen),
         }
         with ExitStack() as stack:
             asked = stack.enter_context(End(zmq.REP, _ASKED_AT, bind=True, options={}))  # before anybody can come

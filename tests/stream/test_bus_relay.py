@@ -150,6 +150,15 @@ def test_who_is_allowed_hears_what_is_broadcast(relay):
     assert relay.stop() < 2.0
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_the_relay_can_be_at_an_ipv6_address(site):
+    site.address = site.address.replace("127.0.0.1", "[::1]")
+    assert site.start() == (child.READY, "")
+    reach(site.address, site.client)
+    with site.observer() as observer:
+        connected(site.publisher, observer)
+
+
 def test_a_key_that_is_not_allowed_is_refused_counted_and_told_to_both_sides(relay, other_keys):
     with relay.counters() as counters, relay.observer(other_keys) as observer:
         with pytest.raises(
