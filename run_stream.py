@@ -22,6 +22,7 @@ from calibrate.toy import command as toy_command
 from configs.options import fail, messages
 from stream import alerts_commands as alerts
 from stream import commands as stream
+from stream import remote_commands as remote
 from stream import status_command
 
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]  # which typer has under no name of its own
@@ -65,6 +66,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     from detector.bundle import BundleError
     from detector.features.clip_weights import ClipError
     from stream.bus import BusError
+    from stream.bus_keys import KeysError
     from stream.evidence import EvidenceError
     from stream.logs import LogError
     from stream.ring import RingError
@@ -79,6 +81,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         ConfigError,
         EvidenceError,
         FootageError,
+        KeysError,
         LabelsError,
         LogError,
         MarkingError,
@@ -110,6 +113,8 @@ app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
 app.command()(_errors_in_one_line()(status_command.status))
 app.command()(_errors_in_one_line()(stream.reload))
 app.command()(_errors_in_one_line()(stream.probe))
+app.command()(_errors_in_one_line()(remote.keys))
+app.command()(_errors_in_one_line(interrupted=0)(remote.dashboard))
 app.command()(_errors_in_one_line()(backtest_command.backtest))
 app.command()(_errors_in_one_line()(evaluate_command.evaluate))
 app.command()(_errors_in_one_line()(clip_command.fetch_clip_weights))

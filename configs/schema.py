@@ -209,6 +209,28 @@ class MemorySettings(_Section):
         return None if folder is None else _from_site_folder(folder, info)
 
 
+class BusSettings(_Section):
+    """Where other machines may watch."""
+
+    listen: str | None = Field(
+        None,
+        pattern=r"^tcp://(\*|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[1-9][0-9]{0,4}$",
+        description="tcp://ADDRESS:PORT of this machine, such as tcp://0.0.0.0:5577, null = nowhere",
+    )
+    keys: Path | None = Field(None, strict=False, description="folder that `keys` made: who may watch")
+
+    @field_validator("keys")
+    @classmethod
+    def _keys_beside_site_file(cls, keys: Path | None, info: ValidationInfo) -> Path | None:
+        return None if keys is None else _from_site_folder(keys, info)
+
+    @model_validator(mode="after")
+    def _nobody_listens_without_keys(self) -> "BusSettings":
+        if self.listen is not None and self.keys is None:
+            raise ValueError("keys: must be given with listen: the folder that `keys FOLDER` made")
+        return self
+
+
 class SupervisorSettings(_Section):
     """When a child process is given up and how often it is replaced."""
 
@@ -243,6 +265,7 @@ class Config(_Section):
     worker: WorkerSettings = WorkerSettings()
     store: StoreSettings = StoreSettings()
     memory: MemorySettings = MemorySettings()
+    bus: BusSettings = BusSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     health: HealthSettings = HealthSettings()
     cameras: tuple[CameraSettings, ...] = Field((), strict=False)

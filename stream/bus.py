@@ -1,4 +1,4 @@
-"""The bus: how messages get from process to process, over ZeroMQ, which this module alone touches.
+"""The bus: how messages get from process to process, over ZeroMQ, which this module and its `bus_` neighbours touch.
 
 Two lanes. The scores lane (PUSH to PULL) is for the sink: its sender keeps a backlog while the sink is slow or
 restarts, and only what a killed sink had already taken over is lost. The broadcast lane (PUB to SUB, by way of the
@@ -10,6 +10,7 @@ import errno
 import logging
 import math
 import stat
+import struct
 import threading
 import time
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from typing import Self
 
 import zmq
 
+from stream.bus_keys import Options, client_options
 from stream.messages import Message, MessageError, Score, decode, encode, topic_of
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,8 @@ class Endpoints:
     """Where publishers connect."""
     subscribe: str
     """Where observers connect."""
+    keys: Path | None = None
+    """Folder of this observer's keys, where `subscribe` is the relay of another machine."""
 
     @classmethod
     def in_folder(cls, folder: Path) -> "Endpoints":
@@ -97,32 +101,55 @@ class _SharedContext:
 _shared_context = _SharedContext()
 
 
-class _End:
-    """One end of a lane, a socket for one thread at a time. Closed by `close` or at the end of a `with` block."""
+class End:
+    """One end of a lane, a socket for one thread at a time. Closed by `close` or at the end of a `with` block.
+
+    Args:
+        monitored: Whether `event` tells what becomes of its connections; `monitor` is readable then.
+    """
 
     def __init__(
-        self, kind: zmq.SocketType, endpoint: str, *, bind: bool, options: dict[zmq.SocketOption, int]
+        self, kind: zmq.SocketType, endpoint: str, *, bind: bool, options: Options, monitored: bool = False
     ) -> None:
-        self._socket = _shared_context.acquire().socket(kind)
+        self.socket = _shared_context.acquire().socket(kind)
+        self.monitor = self.socket.get_monitor_socket() if monitored else None
         self._closed = False
+        always: Options = {
+            zmq.LINGER: _LINGER_MS,
+            zmq.MAXMSGSIZE: _MAX_MESSAGE_BYTES,
+            zmq.IPV6: int(
+                endpoint.startswith("tcp://[")
+            ),  # not for names: it might pick an address nobody listens at
+        }
         try:
-            for option, value in {zmq.LINGER: _LINGER_MS, zmq.MAXMSGSIZE: _MAX_MESSAGE_BYTES, **options}.items():
-                self._socket.setsockopt(option, value)
+            for option, value in {**always, **options}.items():
+                self.socket.setsockopt(option, value)
             if bind:
-                self._socket.bind(endpoint)
+                self.socket.bind(endpoint)
             else:
-                self._socket.connect(endpoint)
+                self.socket.connect(endpoint)
         except zmq.ZMQError as error:
             self.close()
             what = "listen at" if bind else "connect to"
             taken = ": another instance uses it" if error.errno == errno.EADDRINUSE else ""
-            raise BusError(f"bus: cannot {what} {endpoint}: {error.strerror}{taken}") from error
+            raise BusError(f"bus: cannot {what} {endpoint}: {zmq.strerror(error.errno or 0)}{taken}") from error
+
+    def event(self, timeout_s: float) -> zmq.Event | None:
+        """What became of a connection, None where nothing has for `timeout_s`."""
+        assert self.monitor is not None, "asked for at the start"
+        if not self.monitor.poll(math.ceil(max(0.0, timeout_s) * 1000)):
+            return None
+        number, _ = struct.unpack("=hi", self.monitor.recv_multipart()[0])  # as ZeroMQ documents it
+        return zmq.Event(number)
 
     def close(self) -> None:
         """Waits up to half a second for what was sent last. Safe to call twice."""
         if not self._closed:
             self._closed = True
-            self._socket.close()
+            if self.monitor is not None:
+                self.socket.disable_monitor()
+                self.monitor.close()
+            self.socket.close()
             _shared_context.release()
 
     def __enter__(self) -> Self:
@@ -164,7 +191,7 @@ class _Inbox:
             logger.warning("bus: refused a message, %s; more of this kind are only counted", reason[:300])
 
 
-class Publisher(_End):
+class Publisher(End):
     """Sends to all observers."""
 
     def __init__(self, endpoints: Endpoints) -> None:
@@ -176,10 +203,10 @@ class Publisher(_End):
         Args:
             raw: A further part: a score's heat map, an alert's JPEG.
         """
-        self._socket.send_multipart(_pack(message, raw), zmq.NOBLOCK)
+        self.socket.send_multipart(_pack(message, raw), zmq.NOBLOCK)
 
 
-class Subscriber(_End):
+class Subscriber(End):
     """Receives what publishers send under some topics.
 
     Args:
@@ -187,10 +214,11 @@ class Subscriber(_End):
     """
 
     def __init__(self, endpoints: Endpoints, topics: Sequence[bytes] = (b"",)) -> None:
-        super().__init__(zmq.SUB, endpoints.subscribe, bind=False, options={zmq.RCVHWM: _BROADCAST})
+        keys = {} if endpoints.keys is None else client_options(endpoints.keys)
+        super().__init__(zmq.SUB, endpoints.subscribe, bind=False, options={zmq.RCVHWM: _BROADCAST, **keys})
         for topic in topics:
-            self._socket.subscribe(topic)
-        self._inbox = _Inbox(self._socket, topics)
+            self.socket.subscribe(topic)
+        self._inbox = _Inbox(self.socket, topics)
 
     def receive(self, timeout_s: float) -> tuple[Message, bytes | None] | None:
         """The next message and its raw part, or None after `timeout_s`, for which it blocks at most."""
@@ -202,7 +230,7 @@ class Subscriber(_End):
         return self._inbox.refused
 
 
-class ScoreSender(_End):
+class ScoreSender(End):
     """The worker's end of the scores lane. Scores wait here while there is no receiver."""
 
     def __init__(self, endpoints: Endpoints) -> None:
@@ -217,14 +245,14 @@ class ScoreSender(_End):
             False where the backlog is full; the score is then dropped and counted.
         """
         try:
-            self._socket.send_multipart(_pack(score, heat), zmq.NOBLOCK)
+            self.socket.send_multipart(_pack(score, heat), zmq.NOBLOCK)
         except zmq.Again:
             self.dropped += 1
             return False
         return True
 
 
-class ScoreReceiver(_End):
+class ScoreReceiver(End):
     """The sink's end of the scores lane; one at a time.
 
     Raises:
@@ -233,7 +261,7 @@ class ScoreReceiver(_End):
 
     def __init__(self, endpoints: Endpoints) -> None:
         super().__init__(zmq.PULL, endpoints.scores, bind=True, options={zmq.RCVHWM: _TAKEN_OVER})
-        self._inbox = _Inbox(self._socket, (b"score/",))
+        self._inbox = _Inbox(self.socket, (b"score/",))
 
     def receive(self, timeout_s: float) -> tuple[Score, bytes | None] | None:
         """The next score and its heat map, or None after `timeout_s`, for which it blocks at most."""
@@ -258,7 +286,7 @@ class Broker:
     """
 
     def __init__(self, endpoints: Endpoints) -> None:
-        self._ends: list[_End] = []
+        self._ends: list[End] = []
         steering = f"inproc://broker-{id(self)}"
         kept = {zmq.SNDHWM: _BROADCAST, zmq.RCVHWM: _BROADCAST}
         try:
@@ -268,11 +296,11 @@ class Broker:
                 (zmq.PAIR, steering, True),
                 (zmq.PAIR, steering, False),
             ):
-                self._ends.append(_End(kind, endpoint, bind=bind, options=kept))
+                self._ends.append(End(kind, endpoint, bind=bind, options=kept))
         except BusError:
             self._close_ends()
             raise
-        incoming, outgoing, steered, self._steer = (end._socket for end in self._ends)  # noqa: SLF001 - our own
+        incoming, outgoing, steered, self._steer = (end.socket for end in self._ends)
         self._thread = threading.Thread(
             target=zmq.proxy_steerable, args=(incoming, outgoing, None, steered), name="bus-broker", daemon=True
         )

@@ -93,6 +93,7 @@ class Parent:
 
 def main(name: str, target: str, spec: Any, connection: Connection, log_file: Path | None) -> None:
     """Run `target` ("module:function") as the child `name`; the entry of every spawned process."""
+    os.umask(0o077)  # what it makes is for this user only: pictures and their folders, features, logs
     for number in TERMINAL_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINAL_SIGNALS)  # the parent held them back while it spawned us

@@ -14,7 +14,7 @@ from stream.source_arguments import expanded
 
 if TYPE_CHECKING:
     from stream.demo import Tally
-    from stream.site import Show
+    from stream.observers import Show
     from stream.source import Source
 
 _PROGRAM = Path(__file__).parents[1] / "run_stream.py"

@@ -40,8 +40,8 @@ class DashboardSpec:
     """All the dashboard needs."""
 
     endpoints: Endpoints
-    cameras: tuple[str, ...]
-    """Names in the order in which they are shown."""
+    cameras: tuple[str, ...] | None
+    """Names in the order in which they are shown; None = every camera of which something is heard."""
     title: str
     picture: Path | None = None
     """An SVG of the page, written anew every few seconds while an anomaly is open."""

@@ -60,7 +60,7 @@ class _LineHandler(logging.Handler):
         self._own: int | None = None
         if log_file is not None:
             try:
-                log_file.parent.mkdir(parents=True, exist_ok=True)
+                log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._own = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             except OSError as error:
                 raise LogError(f"log file {log_file}: cannot be written: {error.strerror}") from error

@@ -137,7 +137,7 @@ def decode(data: bytes) -> Message:
         MessageError: Not JSON, not a known type, a field missing or of the wrong type, or another version.
     """
     try:
-        message = _decoder.decode(data)
+        message = _decoder.decode(data.decode())  # as text: of fields it does not know, msgspec reads any bytes
     except _UNREADABLE as error:
         _check_version(data)
         raise MessageError(f"not a message: {error}") from error

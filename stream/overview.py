@@ -197,18 +197,20 @@ class State:
     """All an observer knows.
 
     Args:
-        names: The cameras, in the order in which they are shown; messages of others are passed over.
+        names: The cameras, in the order in which they are shown; messages of others are passed over. None = every
+            camera of which something is heard, by name.
     """
 
-    def __init__(self, names: tuple[str, ...], now: Moment) -> None:
+    def __init__(self, names: tuple[str, ...] | None, now: Moment) -> None:
         self.started = now
-        self.cameras = {name: CameraView(name) for name in names}
+        self.cameras = {name: CameraView(name) for name in names or ()}
         self.alerts: dict[str, AlertView] = {}
         """The latest ones by id, oldest first."""
         self.processes: dict[str, ProcessView] = {}
         """Those that were heard of, by name."""
         self._begun_on: tuple[date, int] = (now.local.date(), 0)
         self._worker_restarts = 0.0
+        self._all = names is None
 
     def show(self, names: tuple[str, ...]) -> None:
         """Go on with these cameras: known ones as they are, and nothing of one that is not named stays open."""
@@ -223,7 +225,10 @@ class State:
             return
         camera = self.cameras.get(message.camera)
         if camera is None:
-            return
+            if not self._all:
+                return
+            camera = CameraView(message.camera)
+            self.cameras = dict(sorted({**self.cameras, camera.name: camera}.items()))
         if isinstance(message, Score):
             camera.take_score(message, now)
         elif isinstance(message, Camera):

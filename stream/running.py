@@ -116,10 +116,10 @@ def claim(store: Path, cameras: tuple[str, ...]) -> Iterator[Claim]:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             stack.callback(os.close, file)
             _take(file, store)
-            sockets = stack.enter_context(_sockets(store))
-            endpoints = Endpoints.in_folder(sockets)  # first: it says where a path is too long for a socket
+            folder = stack.enter_context(sockets(store))
+            endpoints = Endpoints.in_folder(folder)  # first: it says where a path is too long for a socket
             requests = stack.enter_context(socket.socket(socket.AF_UNIX))
-            requests.bind(str(sockets / _REQUESTS))
+            requests.bind(str(folder / _REQUESTS))
             requests.listen()
             requests.setblocking(False)
             running = Running(
@@ -127,7 +127,7 @@ def claim(store: Path, cameras: tuple[str, ...]) -> Iterator[Claim]:
                 store=str(store),
                 cameras=cameras,
                 endpoints=endpoints,
-                requests=str(sockets / _REQUESTS),
+                requests=str(folder / _REQUESTS),
             )
             made = Claim(file, requests, running)
         except OSError as error:
@@ -194,10 +194,12 @@ def ask_to_reload(store: Path) -> str:
 
 
 @contextmanager
-def _sockets(store: Path) -> Iterator[Path]:
+def sockets(store: Path | None = None) -> Iterator[Path]:
+    """A private folder for sockets that is gone afterwards, with a link to a store where they are a watch's."""
     folder = Path(tempfile.mkdtemp(prefix=_SOCKETS, dir=_base()))
     try:
-        (folder / _STORE).symlink_to(store)
+        if store is not None:
+            (folder / _STORE).symlink_to(store)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -228,8 +228,13 @@ class _Sink:
         if camera is None or score.captured_at_s < camera.since_s:
             self._counts["unknown_camera"] += 1
             return
-        if score.seq <= camera.last_seq:  # a restarted worker may score a frame again; a restarted capture counts on
+        # A restarted worker may score a frame again, and so may whoever repeats old messages: they change nothing. A
+        # restarted capture counts on.
+        if score.seq <= camera.last_seq:
             self._counts["repeated"] += 1
+            return
+        if score.seq > camera.ring.newest:  # no frame has this number yet; taken, it would make all to come old ones
+            self._counts["refused"] += 1
             return
         try:
             utc = datetime.fromisoformat(score.utc)

@@ -12,16 +12,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from configs.schema import CameraSettings, ClipSettings, Config, ConfigError, MemorySettings
 from detector.bundle import Bundle, BundleError, ClipPreparation, Preparation, check_settings, read_all
 from stream import logs
-from stream.bus import Endpoints
+from stream.bus_keys import KeysError
 from stream.capture import CaptureSpec
-from stream.dashboard import DashboardSpec
-from stream.health import HealthSpec
-from stream.printer import PrinterSpec
+from stream.observers import STAGE, Show, servers, viewers
 from stream.reload import ReloadError
 from stream.ring import Ring, RingError
 from stream.running import Claim, claim
@@ -35,15 +33,13 @@ from stream.worker_spec import MemorySpec, WorkerCamera, WorkerSpec
 
 logger = logging.getLogger(__name__)
 
-Show = Literal["dashboard", "json", "log"]
-
 LOG_NAME = "mulde.log"
 
 _CHANGEABLE = ("cameras", "analysis", "policy", "connection", "calibration")  # the last is not read here at all
 
 _RING_S = 4.0  # of frames: the sink reads the one of an alert's peak a moment after it was scored
 _FEWEST_SLOTS = 8
-_OBSERVERS, _SINK, _WORKER, _CAPTURE = range(4)  # stages, in the order of their start
+_SINK, _WORKER, _CAPTURE = range(STAGE + 1, STAGE + 4)  # stages, in the order of their start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +76,7 @@ def watch(
         ConfigError: No cameras, or one without a model.
         BundleError: A model cannot be used, or was calibrated with other settings.
         SourceError: A file or scene cannot be opened. A camera that is down is waited for.
-        StoreError, RunningError, RingError, BusError, LogError: What stands in the way of a start.
+        StoreError, RunningError, RingError, BusError, KeysError, LogError: What stands in the way of a start.
     """
     models = _checked(config)
     folder = config.store.folder or default_folder()
@@ -91,9 +87,8 @@ def watch(
         # First, so that what is made here is also taken away.
         signals = stack.enter_context(StopSignals(hangup_reloads=hangup_reloads))
         held = stack.enter_context(claim(folder, tuple(models)))
-        listen = config.health.listen
-        observers = partial(_observers, show, held.endpoints, title=title, picture=picture, listen=listen)
-        site = stack.enter_context(_Site(held, folder, observers, reread))
+        show_here = partial(viewers, show, held.endpoints, title=title, picture=picture)
+        site = stack.enter_context(_Site(held, folder, show_here, reread))
         children = site.start(config, models)
         logs.configure("supervisor", log_file)
         if signals.presses:
@@ -155,13 +150,13 @@ class _Site:
         self,
         held: Claim,
         folder: Path,
-        observers: Callable[[tuple[str, ...]], list[Child]],
+        viewers: Callable[[tuple[str, ...]], list[Child]],
         reread: Callable[[], Config] | None,
     ) -> None:
         self._held = held
         self._endpoints = held.endpoints
         self._folder = folder
-        self._observers = observers
+        self._viewers = viewers
         self._reread = reread
         self._plan = self._next = _NOTHING
 
@@ -193,7 +188,7 @@ class _Site:
             if fixed:
                 raise ReloadError(f"{', '.join(fixed)}: cannot change while it runs: restart to use it")
             return self._table(config, _checked(config, self._plan.places))
-        except (BundleError, ConfigError, RingError, SourceError) as error:
+        except (BundleError, ConfigError, KeysError, RingError, SourceError) as error:
             raise ReloadError(logs.without_passwords(str(error))) from error
 
     def settle(self, refusal: str) -> None:
@@ -254,7 +249,8 @@ class _Site:
             memory=_memory(config.memory, self._folder),
         )
         return [
-            *self._observers(tuple(places)),
+            *self._viewers(tuple(places)),
+            *servers(config.health, config.bus, self._endpoints, tuple(places)),
             Child(name="sink", target="stream.sink:run", spec=sink, stage=_SINK, adapts=True),
             Child(name="worker", target="stream.worker:run", spec=worker, stage=_WORKER, adapts=True),
             *(Child(name=spec.process, target="stream.capture:run", spec=spec, stage=_CAPTURE) for spec in captures),
@@ -360,25 +356,3 @@ def _check_source(camera: CameraSettings, model: Bundle) -> None:
         open_source(
             camera.source, size=size, rate_fps=model.preparation.rate_fps, connection=camera.connection
         ).close()
-
-
-def _observers(
-    show: Show,
-    endpoints: Endpoints,
-    cameras: tuple[str, ...],
-    *,
-    title: str,
-    picture: Path | None,
-    listen: str | None,
-) -> list[Child]:
-    children = []
-    if show == "dashboard":
-        spec = DashboardSpec(endpoints=endpoints, cameras=cameras, title=title, picture=picture)
-        children.append(Child(name="view", target="stream.dashboard:run", spec=spec, stage=_OBSERVERS, adapts=True))
-    if show == "json":
-        printer = PrinterSpec(endpoints=endpoints)
-        children.append(Child(name="printer", target="stream.printer:run", spec=printer, stage=_OBSERVERS))
-    if listen is not None:
-        health = HealthSpec(endpoints=endpoints, cameras=cameras, listen=listen)
-        children.append(Child(name="health", target="stream.health:run", spec=health, stage=_OBSERVERS, adapts=True))
-    return children

@@ -29,7 +29,7 @@ EXCEPTIONS = {
     "stream.site": ("detector.bundle",),  # free of torch: what the saved models say about their cameras
 }
 OWNERS = {
-    "zmq": ("stream.bus",),
+    "zmq": ("stream.bus", "stream.bus_*"),
     "multiprocessing.shared_memory": ("stream.ring",),
     "av": ("stream.source_av", "stream.source_diagnosis"),
     "cv2.VideoCapture": ("stream.source_webcam",),
@@ -46,6 +46,7 @@ OWNERS = {
 }
 """The only modules that may touch a library."""
 PROCESSES = (
+    "stream.bus_relay",
     "stream.capture",
     "stream.dashboard",
     "stream.health",

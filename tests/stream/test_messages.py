@@ -83,6 +83,12 @@ def test_fields_of_a_later_writer_of_this_version_are_ignored():
     assert decode(changed(HEALTH, hostname="node-1")) == HEALTH
 
 
+def test_bytes_that_are_no_text_are_refused_also_in_fields_that_are_ignored():
+    """Found by fuzzing: a damaged name of an optional field made it an unknown one, whose bytes nobody looked at."""
+    with pytest.raises(MessageError, match="not a message"):
+        decode(encode(ALERT).replace(b'"reason"', b'"re\xffson"'))
+
+
 @pytest.mark.parametrize("message", ALL)
 def test_another_version_is_refused_by_that_name_even_where_its_fields_differ(message):
     with pytest.raises(MessageError, match="version 2, this program speaks 1"):

@@ -353,6 +353,28 @@ def test_alerts_are_counted_by_camera_and_kind_and_open_ones_by_camera(running):
     assert counted == {"alerts/gate/anomaly": 1, "open/gate": 1, "open/yard": 0, "open": 1}
 
 
+def test_scores_of_an_alert_that_are_played_back_open_no_second_one(running):
+    gate = running.gate
+    levels = [*OPENS, *ENDS]
+    gate.see(*levels)
+    running.next_alert("start")
+    ended = running.next_alert("end")
+    for seq, level in enumerate(levels):
+        gate.score(seq, level)
+    counters = running.wait_for_counters(repeated=len(levels))
+    assert (counters["alerts"], counters["open"]) == (1, 0)
+    assert [alert.id for alert in running.all_stored()] == [ended.id]
+
+
+def test_a_score_of_a_frame_that_is_still_to_come_is_refused_and_silences_nothing(running):
+    gate = running.gate
+    gate.see(HIGH, HIGH)
+    gate.score(1_000_000, HIGH)
+    running.wait_for_counters(refused=1)
+    gate.see(HIGH)
+    running.next_alert("start")
+
+
 def test_a_restarted_capture_ends_the_alert_and_its_next_one_has_its_own_clock(running):
     gate = running.gate
     gate.see(*[LOW] * 10, *OPENS)

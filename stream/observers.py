@@ -1,0 +1,56 @@
+"""Who listens to the bus, as lines of the table of processes: what shows it here, and what answers others."""
+
+from pathlib import Path
+from typing import Literal
+
+from configs.schema import BusSettings, HealthSettings
+from stream.bus import Endpoints
+from stream.bus_keys import server_options
+from stream.bus_relay import PROCESS as RELAY
+from stream.bus_relay import RelaySpec
+from stream.dashboard import DashboardSpec
+from stream.health import PROCESS as HEALTH
+from stream.health import HealthSpec
+from stream.printer import PrinterSpec
+from stream.seat import Child
+
+Show = Literal["dashboard", "json", "log"]
+
+STAGE = 0
+"""They are there before anything is said."""
+
+
+def viewers(
+    show: Show, endpoints: Endpoints, cameras: tuple[str, ...] | None, *, title: str, picture: Path | None = None
+) -> list[Child]:
+    """What shows on this machine what is heard on the bus.
+
+    Args:
+        cameras: As in `DashboardSpec`.
+        picture: Where the dashboard writes a picture of itself while an anomaly is open.
+    """
+    if show == "dashboard":
+        spec = DashboardSpec(endpoints=endpoints, cameras=cameras, title=title, picture=picture)
+        return [Child(name="view", target="stream.dashboard:run", spec=spec, stage=STAGE, adapts=True)]
+    if show == "json":
+        printer = PrinterSpec(endpoints=endpoints)
+        return [Child(name="printer", target="stream.printer:run", spec=printer, stage=STAGE)]
+    return []
+
+
+def servers(health: HealthSettings, bus: BusSettings, endpoints: Endpoints, cameras: tuple[str, ...]) -> list[Child]:
+    """What others may ask, where the settings want that.
+
+    Raises:
+        KeysError: Those of the bus cannot be used.
+    """
+    children = []
+    if health.listen is not None:
+        asked = HealthSpec(endpoints=endpoints, cameras=cameras, listen=health.listen)
+        children.append(Child(name=HEALTH, target="stream.health:run", spec=asked, stage=STAGE, adapts=True))
+    if bus.listen is not None:
+        assert bus.keys is not None, "asked by the schema"
+        server_options(bus.keys)  # what is wrong with them is told now
+        relay = RelaySpec(endpoints=endpoints, listen=bus.listen, keys=bus.keys)
+        children.append(Child(name=RELAY, target="stream.bus_relay:run", spec=relay, stage=STAGE))
+    return children
