@@ -300,7 +300,7 @@ def test_a_reload_stops_what_is_gone_starts_what_is_new_and_leaves_the_rest_alon
         app.wait_for(lambda: "door stopped" in app.events)
         assert (app.pid("worker"), app.pid("gate")) == (worker, gate)
         assert app.events.index("worker took up new") < app.events.index("hall started")
-        app.wait_for(lambda: app.restarts == dict.fromkeys((f"restarts/{name}" for name, *_ in after), 0))
+        app.wait_for(lambda: app.restarts == dict.fromkeys((name for name, *_ in after), 0))
         assert app.stop()[0] == 0
     assert app.output == "SIGINT received\n"
     assert "WARNING" not in app.log
