@@ -22,7 +22,7 @@ from stream import logs
 
 logger = logging.getLogger(__name__)
 
-READY, ERROR, QUIT, STOP = "ready", "error", "quit", "stop"
+READY, ERROR, FINAL, QUIT, STOP = "ready", "error", "final", "quit", "stop"
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 """What a terminal sends to all its processes at once; children leave it to the parent, which decides the order."""
 
@@ -32,6 +32,10 @@ _LONGEST_REASON = 1000  # characters
 
 class ChildError(Exception):
     """A child cannot do its task; the message is the one line an operator sees."""
+
+
+class FinalError(ChildError):
+    """The same, and a replacement could not do it either."""
 
 
 class Parent:
@@ -49,9 +53,10 @@ class Parent:
         """Ask the parent to end the whole application."""
         self._send(QUIT)
 
-    def fail(self, reason: str) -> None:
-        """Say why this process cannot go on; the parent gets one line without passwords."""
-        self._send(ERROR, " ".join(logs.without_passwords(reason).split())[:_LONGEST_REASON])
+    def fail(self, reason: str, *, final: bool = False) -> None:
+        """Say why this process cannot go on, and if so a replacement; the parent gets one line without passwords."""
+        line = " ".join(logs.without_passwords(reason).split())[:_LONGEST_REASON]
+        self._send(FINAL if final else ERROR, line)
 
     def stopping(self) -> bool:
         """Whether this process shall end. Never waits."""
@@ -81,7 +86,7 @@ def main(name: str, target: str, spec: Any, connection: Connection, log_file: Pa
         module, function = target.split(":")
         getattr(importlib.import_module(module), function)(spec, parent)
     except ChildError as error:
-        parent.fail(str(error))
+        parent.fail(str(error), final=isinstance(error, FinalError))
         sys.exit(1)
     except Exception as error:
         logger.exception("%s stopped working", name)

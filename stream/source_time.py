@@ -1,8 +1,15 @@
 """Which frames of a source are analysed, and at what time they happened. Pure: knows no video and reads no clock."""
 
+import math
+from collections import deque
+
 _SMALL_STEP_BACK_S = 1.0  # frames handed over in slightly wrong order, not a clock that was set
 _LEAP_S = 10.0  # a live clock that leaves the real one behind by this much was set
 _FALLBACK_FPS = 25.0
+_USUAL_GAPS = 100  # between frames, by which is judged how long a silence is usual
+_FEWEST_GAPS = 3  # before which nothing can be
+_STALL_GAPS = 4.0
+_SHORTEST_STALL_S = 1.0  # networks and encoders pause for less without anything being wrong
 
 
 class StreamClock:
@@ -45,6 +52,32 @@ class StreamClock:
 
     def _was_set(self, step_s: float, passed_s: float) -> bool:
         return step_s < -_SMALL_STEP_BACK_S or (self._live and step_s > passed_s + _LEAP_S)
+
+
+class Pulse:
+    """Whether frames have stopped coming, by the camera's own rate: one frame a second is no stall at one a second.
+
+    The longest of the latest gaps counts, not the mean, so that a camera that sends fewer frames while nothing moves
+    is stalled once at most.
+    """
+
+    def __init__(self) -> None:
+        self._gaps_s: deque[float] = deque(maxlen=_USUAL_GAPS)
+        self._beat_s: float | None = None
+        self._stream_s = 0.0
+        self._stalled_at_s = math.inf
+
+    def beat(self, stream_s: float, now_s: float) -> None:
+        """A frame of this stream time has come; what was probed comes in a burst, hence both clocks."""
+        if self._beat_s is not None:
+            self._gaps_s.append(max(now_s - self._beat_s, stream_s - self._stream_s))
+        self._beat_s, self._stream_s = now_s, stream_s
+        if len(self._gaps_s) >= _FEWEST_GAPS:
+            self._stalled_at_s = now_s + max(_SHORTEST_STALL_S, _STALL_GAPS * max(self._gaps_s))
+
+    def stalled(self, now_s: float) -> bool:
+        """Whether nothing has come for several times longer than usual, and for more than a second. For any thread."""
+        return now_s > self._stalled_at_s
 
 
 class Sampler:

@@ -74,8 +74,9 @@ class Supervisor:
     """Runs a table of children until its end.
 
     Args:
-        children: A child without a stage above its own is a source: it may finish (exit status 0), and when all of
-            them have, so has the application. Any other child is expected to run until it is told to stop.
+        children: A child without a stage above its own is a source: it may finish (exit status 0, or with a final
+            fault), and when all of them have, so has the application. Any other child is expected to run until it
+            is told to stop.
         endpoints: Of the bus, whose broker runs in this process.
         log_file: Where the children log, None = standard error.
     """
@@ -200,8 +201,8 @@ class Supervisor:
             logger.info("%s ready after %.1f s", name, now_s - seat.since_s)
             seat.was_ready = True
             seat.enter("working", now_s)
-        elif word == child.ERROR:
-            seat.fault = text
+        elif word in (child.ERROR, child.FINAL):
+            seat.fault, seat.final = text, word == child.FINAL
             seat.enter("failed", now_s)
         elif word == child.QUIT:
             self._end(0, f"{name} asked to quit")
@@ -211,11 +212,16 @@ class Supervisor:
         name, state, status = seat.child.name, seat.state, seat.bury()
         if self._ending is not None:
             return
-        if status == 0 and state == "working" and seat.child.stage == self._seats[-1].child.stage:
+        sources = [other for other in self._seats if other.child.stage == self._seats[-1].child.stage]
+        if seat in sources and seat.was_ready and (seat.final or (status == 0 and state == "working")):
             seat.enter("finished", now_s)
-            logger.info("%s finished", name)
-            if all(other.state == "finished" for other in self._seats if other.child.stage == seat.child.stage):
-                self._end(0, "all sources are over", drain=True)
+            if seat.final:
+                logger.error("%s: %s", name, seat.fault)
+            else:
+                logger.info("%s finished", name)
+            if all(source.state == "finished" for source in sources):
+                faults = [f"{source.child.name}: {source.fault}" for source in sources if source.final]
+                self._end(1 if faults else 0, "; ".join(faults) or "all sources are over", drain=True)
             return
         reason = seat.fault or _describe(status)
         if not seat.was_ready:
@@ -297,6 +303,8 @@ class _Seat:
         self.was_ready = False
         self.restarts = 0
         self.fault = ""
+        self.final = False
+        """A replacement would fail in the same way."""
         self._line: Connection | None = None
         self._patience_s = {
             "starting": settings.ready_timeout_s,

@@ -182,7 +182,7 @@ def test_a_file_that_is_not_there_fails_the_process_with_one_line(tmp_path):
 
         assert camera.process.exitcode == 1
         said = camera.said()
-    assert said[-1] == (child.ERROR, f"{tmp_path}/nothing.mp4: no such file")
+    assert said[-1] == (child.FINAL, f"{tmp_path}/nothing.mp4: no such file")
 
 
 def test_back_off_doubles_up_to_its_limit_with_jitter():
