@@ -76,7 +76,7 @@ class Pulse:
             self._stalled_at_s = now_s + max(_SHORTEST_STALL_S, _STALL_GAPS * max(self._gaps_s))
 
     def stalled(self, now_s: float) -> bool:
-        """Whether nothing has come for several times longer than usual, and for more than a second. For any thread."""
+        """Whether nothing has come for several times as long as usual, at least for a second. For any thread."""
         return now_s > self._stalled_at_s
 
 

@@ -1,8 +1,7 @@
 import itertools
-import multiprocessing
 import socket
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,99 +9,18 @@ import pytest
 
 from configs.schema import ConnectionSettings
 from stream import child
-from stream.bus import Broker, Endpoints, Subscriber
+from stream.bus import Endpoints
 from stream.capture import CaptureSpec, backoff_s
 from stream.messages import Camera, Health
-from stream.ring import Ring, RingSpec
+from stream.ring import RingSpec
 from tests import rtsp_server
 from tests.clips import make_clip
+from tests.faults.capture import QUICK, capture
 from tests.rtsp_server import serve
 
 PASSWORD = "s3cret-word"
-CONNECTION = ConnectionSettings(open_timeout_s=3, read_timeout_s=3, backoff_first_s=0.2, backoff_max_s=0.4)
 
 needs_rtsp_server = pytest.mark.skipif(rtsp_server.missing() is not None, reason=str(rtsp_server.missing()))
-
-
-class Capture:
-    """A capture process, what it sends and what it writes."""
-
-    def __init__(self, spec, ring, subscriber, process, parent, log_file):
-        self.spec, self.ring, self.subscriber, self.process = spec, ring, subscriber, process
-        self.parent, self.log_file = parent, log_file
-        self.sent = []
-
-    def wait_for(self, wanted, within_s=15.0):
-        """The next message for which `wanted` holds."""
-        deadline_s = time.monotonic() + within_s
-        while time.monotonic() < deadline_s:
-            received = self.subscriber.receive(0.2)
-            if received is not None:
-                self.sent.append(received[0])
-                if wanted(received[0]):
-                    return received[0]
-        raise AssertionError(f"not within {within_s} s, but {self.sent[-5:]}")
-
-    def wait_for_state(self, state, **also):
-        return self.wait_for(
-            lambda message: (
-                isinstance(message, Camera)
-                and message.state == state
-                and all(getattr(message, name) == value for name, value in also.items())
-            )
-        )
-
-    def stop(self):
-        """Ask it to stop and say how long that took."""
-        started_s = time.monotonic()
-        self.parent.send(child.STOP)
-        self.process.join(10)
-        return time.monotonic() - started_s
-
-    def said(self):
-        """What it told its parent."""
-        words = []
-        while self.parent.poll():
-            try:
-                words.append(self.parent.recv())
-            except EOFError:
-                break
-        return words
-
-
-@contextmanager
-def capture(tmp_path, source, connection=CONNECTION, rate_fps=10.0):
-    endpoints = Endpoints.in_folder(tmp_path)
-    ring = Ring.create(512, 112, 160)
-    spec = CaptureSpec(
-        camera="gate",
-        source=str(source),
-        ring=ring.spec,
-        rate_fps=rate_fps,
-        connection=connection,
-        endpoints=endpoints,
-    )
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    log_file = tmp_path / "capture.log"
-    process = context.Process(
-        target=child.main, args=(spec.process, "stream.capture:run", spec, there, log_file), daemon=True
-    )
-    with Broker(endpoints), Subscriber(endpoints) as subscriber:
-        process.start()
-        there.close()
-        try:
-            yield Capture(spec, ring, subscriber, process, here, log_file)
-        finally:
-            process.kill()
-            process.join(10)
-            process.close()
-            here.close()
-            ring.close()
-
-
-def frames_of(ring):
-    return [frame for seq in range(ring.oldest, ring.newest + 1) if (frame := ring.read(seq)) is not None]
 
 
 def test_a_file_is_captured_in_real_time_and_ends(tmp_path):
@@ -112,7 +30,7 @@ def test_a_file_is_captured_in_real_time_and_ends(tmp_path):
 
         assert camera.process.exitcode == 0
         assert [word for word, _ in camera.said()] == [child.READY]
-        frames = frames_of(camera.ring)
+        frames = camera.frames()
     assert ended.captured == len(frames)
     assert 15 <= len(frames) <= 20  # 2 s at 10 fps, less what a busy machine was late for
     assert frames[0].stream_time_s == 0
@@ -150,7 +68,7 @@ def test_a_camera_that_goes_and_comes_back_is_lost_and_then_live_again(tmp_path)
                 assert again.captured > lost.captured
                 camera.wait_for(lambda message: isinstance(message, Camera) and message.captured > lost.captured + 5)
                 assert camera.stop() < 1.0
-            frames = frames_of(camera.ring)
+            frames = camera.frames()
             log = camera.log_file.read_text()
 
     after = next(frame for frame in frames if frame.seq == before.seq + 1)
@@ -159,8 +77,7 @@ def test_a_camera_that_goes_and_comes_back_is_lost_and_then_live_again(tmp_path)
     assert times == sorted(times)
     assert [frame.seq for frame in frames] == list(range(len(frames)))
     assert PASSWORD not in log + repr(camera.spec) + repr(camera.sent)
-    states = [line.split("camera gate ")[1].split(":")[0] for line in log.splitlines() if "camera gate " in line]
-    assert states == ["live", "lost", "lost", "live"]  # two causes, however many attempts
+    assert camera.states() == ["live", "lost", "lost", "live"]  # two causes, however many attempts
 
 
 def test_a_camera_that_is_down_is_waited_for_with_signs_of_life_until_the_parent_says_stop(tmp_path):
@@ -199,7 +116,7 @@ def test_the_specification_does_not_show_the_source():
         source=f"rtsp://viewer:{PASSWORD}@host/x",
         ring=RingSpec(name="none", slots=2, height=16, width=16),
         rate_fps=5,
-        connection=CONNECTION,
+        connection=QUICK,
         endpoints=Endpoints.in_folder(Path("folder")),
     )
 
