@@ -104,6 +104,10 @@ class ConnectionSettings(_Section):
     backoff_first_s: float = Field(1.0, gt=0.0, le=60.0, description="wait before the first reconnect; doubles")
     backoff_max_s: float = Field(60.0, gt=0.0, le=3600.0, description="longest wait between reconnects")
 
+    trouble_after_s: float = Field(
+        30.0, ge=1.0, le=86400.0, description="time without pictures after which that is an alert"
+    )
+
     @model_validator(mode="after")
     def _backoff_grows(self) -> "ConnectionSettings":
         if self.backoff_first_s > self.backoff_max_s:

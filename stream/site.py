@@ -90,7 +90,14 @@ def watch(
             preparation = models[camera.name].preparation
             slots = max(_FEWEST_SLOTS, round(_RING_S * preparation.rate_fps))
             ring = stack.enter_context(Ring.create(slots, preparation.height, preparation.width)).spec
-            sink_cameras.append(SinkCamera(name=camera.name, ring=ring, policy=camera.policy))
+            sink_cameras.append(
+                SinkCamera(
+                    name=camera.name,
+                    ring=ring,
+                    policy=camera.policy,
+                    trouble_after_s=camera.connection.trouble_after_s,
+                )
+            )
             assert camera.model is not None, "asked in _model"
             mask = camera.analysis.mask if "mask" in camera.analysis.model_fields_set else None
             worker_cameras.append(

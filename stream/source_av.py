@@ -22,11 +22,14 @@ from stream.source_diagnosis import explain
 from stream.source_error import CodecError, DisconnectedError, EndOfStream, NoAnswerError, SourceError, redact
 
 _ERRORS_IN_A_ROW = 300
+# After damage each picture is drawn on the damaged one, and a smear looks like something that moves. The next key
+# frame ends that; in a stream without any, which refreshes bit by bit, so many frames do.
+_HEALING_FRAMES = 100
 _HIGHEST_FPS = 240.0  # a container that announces more tells its time base, not its rate
 
 
 class AvBackend:
-    """Frames of one video stream. `limit_s` is the longest silence of a live one, with data or without."""
+    """Whole frames of one video stream. `limit_s` is the longest silence of a live one, with data or without."""
 
     def __init__(self, container: InputContainer, where: str, *, live: bool, first_limit_s: float, limit_s: float):
         self._container = container
@@ -35,6 +38,7 @@ class AvBackend:
         self._reformatter = VideoReformatter()  # keeps its tables: a fresh one costs twice as much per frame
         self.live = live
         self.decode_errors = 0
+        self._healing = 0  # frames to hold back unless a key frame comes
         self.duration_s = None if live or container.duration is None else container.duration / av.time_base
         self._stream = self._video_stream()
         self._frames = self._decode(first_limit_s)
@@ -123,10 +127,18 @@ class AvBackend:
             frames = packet.decode()
         except av.error.InvalidDataError:
             self.decode_errors += 1
+            self._healing = _HEALING_FRAMES
             return []
-        whole = [frame for frame in frames if not frame.is_corrupt]
+        whole = [frame for frame in frames if self._is_whole(frame)]
         self.decode_errors += len(frames) - len(whole)
         return whole
+
+    def _is_whole(self, frame: VideoFrame) -> bool:
+        if frame.is_corrupt:
+            self._healing = _HEALING_FRAMES
+            return False
+        self._healing = 0 if frame.key_frame else max(0, self._healing - 1)
+        return self._healing == 0
 
     def _give_up_after(self, errors_in_a_row: int) -> None:
         if errors_in_a_row > _ERRORS_IN_A_ROW:
