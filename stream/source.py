@@ -215,7 +215,7 @@ class Source:
             now_s = time.monotonic()
             stream_s = self._clock.time(timestamp_s, now_s)
             self._times_s.append(stream_s)
-            self._pulse.beat(stream_s, now_s)
+            self._pulse.beat(now_s)
             if self._sampler.keep(stream_s):
                 self._waiting_s = stream_s
             elif now_s > deadline_s:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -25,6 +26,7 @@ _ERRORS_IN_A_ROW = 300
 # After damage each picture is drawn on the damaged one, and a smear looks like something that moves. The next key
 # frame ends that; in a stream without any, which refreshes bit by bit, so many frames do.
 _HEALING_FRAMES = 100
+_NO_TIMESTAMPS = 0x80  # FFmpeg's flag of such a format
 _HIGHEST_FPS = 240.0  # a container that announces more tells its time base, not its rate
 
 
@@ -49,7 +51,11 @@ class AvBackend:
         self._turns = round(frame.rotation / 90) % 4  # counter-clockwise, as phones note in the file
         width, height = round(frame.width * float(self._stream.sample_aspect_ratio or 1)), frame.height
         self.native_size = (height, width) if self._turns % 2 else (width, height)
-        self.native_fps = _plausible(self._stream.average_rate) or _plausible(self._stream.guessed_rate)
+        # Of a format without timestamps FFmpeg counts frames as if 25 came each second, whatever the camera does.
+        self._timed = not (live and container.format.flags & _NO_TIMESTAMPS)
+        self.native_fps = 0.0
+        if self._timed:
+            self.native_fps = _plausible(self._stream.average_rate) or _plausible(self._stream.guessed_rate)
 
     def grab(self) -> float | None:
         """The next frame's timestamp, None where it has none."""
@@ -59,7 +65,7 @@ class AvBackend:
                 raise self._over()
             self._frame = frame
         self._held = False
-        return None if self._frame.pts is None else self._frame.time
+        return self._frame.time if self._timed and self._frame.pts is not None else None
 
     def retrieve(self, width: int, height: int) -> npt.NDArray[np.uint8]:
         """The grabbed frame scaled straight from the decoder's planes, (height, width, 3) BGR."""
@@ -104,10 +110,13 @@ class AvBackend:
         limit_s, since_s = first_limit_s, time.monotonic()
         while True:
             try:
-                for packet in self._container.demux(self._stream):
+                # All streams, because sound that goes on would hide that the pictures have stopped.
+                for packet in self._container.demux():
                     # Asked before decoding: FFmpeg answers a time-out with a last packet it held back.
                     if time.monotonic() - since_s > limit_s:
                         raise self._silent(limit_s)
+                    if packet.stream_index != self._stream.index:
+                        continue
                     for frame in self._whole_frames(packet):
                         yield frame
                         errors_before = self.decode_errors
@@ -122,9 +131,9 @@ class AvBackend:
             except av.error.FFmpegError as error:
                 raise DisconnectedError(f"{self._where}: reading broke off: {error.strerror}") from None
 
-    def _whole_frames(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
+    def _whole_frames(self, packet: "Packet[Stream]") -> list[VideoFrame]:
         try:
-            frames = packet.decode()
+            frames = self._stream.decode(packet)
         except av.error.InvalidDataError:
             self.decode_errors += 1
             self._healing = _HEALING_FRAMES
