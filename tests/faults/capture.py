@@ -4,6 +4,7 @@ import itertools
 import multiprocessing
 import time
 from contextlib import contextmanager
+from datetime import datetime
 
 from configs.schema import ConnectionSettings
 from stream import child
@@ -13,6 +14,7 @@ from stream.messages import Camera, Health
 from stream.ring import Ring
 
 QUICK = ConnectionSettings(open_timeout_s=3, read_timeout_s=3, backoff_first_s=0.2, backoff_max_s=0.4)
+IMPATIENT = QUICK.model_copy(update={"open_timeout_s": 2.0, "read_timeout_s": 2.0, "backoff_max_s": 0.3})
 
 
 class Capture:
@@ -22,8 +24,6 @@ class Capture:
         self.spec, self.ring, self.subscriber, self.process = spec, ring, subscriber, process
         self.parent, self.log_file = parent, log_file
         self.sent = []
-        self.beats_s = []
-        """When each sign of life was taken, monotonic."""
 
     def wait_for(self, wanted, within_s=15.0):
         """The next message for which `wanted` holds."""
@@ -32,8 +32,6 @@ class Capture:
             received = self.subscriber.receive(0.2)
             if received is not None:
                 self.sent.append(received[0])
-                if isinstance(received[0], Health):
-                    self.beats_s.append(time.monotonic())
                 if wanted(received[0]):
                     return received[0]
         raise AssertionError(f"not within {within_s} s, but {self.sent[-5:]}")
@@ -61,7 +59,17 @@ class Capture:
 
     def longest_silence_s(self):
         """Between two signs of life."""
-        return max(after - before for before, after in itertools.pairwise(self.beats_s))
+        beats = [datetime.fromisoformat(one.utc) for one in self.sent if isinstance(one, Health)]
+        return max((after - before).total_seconds() for before, after in itertools.pairwise(beats))
+
+    def counter(self, name):
+        """Its latest value."""
+        return [one for one in self.sent if isinstance(one, Health)][-1].counters[name]
+
+    def listen(self, seconds):
+        """Take what it sends in this time."""
+        until_s = time.monotonic() + seconds
+        self.wait_for(lambda _: time.monotonic() >= until_s, seconds + 5.0)
 
     def states(self):
         """Each state in the log, a line each."""
