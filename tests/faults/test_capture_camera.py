@@ -155,9 +155,7 @@ def test_sixty_frames_a_second_are_thinned_to_the_rate_that_is_analysed(tmp_path
 
 
 def test_stream_time_goes_on_where_timestamps_wrap_jump_back_and_jump_ahead(tmp_path):
-    chunks = (
-        ts_chunks(50, first_s=WRAP_S - 1.0) + ts_chunks(25, first_s=WRAP_S - 500.0) + ts_chunks(50, first_s=400.0)
-    )
+    wrapping, back, ahead = (ts_chunks(40, first_s=first_s) for first_s in (WRAP_S - 1.0, WRAP_S - 500.0, 400.0))
     with (
         serve_chunks(wrapping + back + ahead) as url,
         capture(tmp_path, url, QUICK, rate_fps=25.0) as camera,
