@@ -4,6 +4,7 @@ The trouble of keeping alerts never stops the announcing of them. Knows nothing 
 """
 
 import logging
+import math
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -115,8 +116,8 @@ class _Camera:
     """The open one."""
     trouble: AlertRecord | None = None
     """The open one about the camera itself."""
-    well_s: float = field(default_factory=time.monotonic)
-    """When it was last known to deliver pictures, or to have delivered all it has, monotonic."""
+    well_s: float = math.inf
+    """When it was last known to deliver pictures, or first heard of, monotonic; capture starts after the sink."""
     out: bool = False
     """Its open trouble is that it does not."""
     complaint: str = ""
@@ -225,6 +226,7 @@ class _Sink:
             if camera is None:
                 continue
             camera.over = state.state == "ended"
+            camera.well_s = min(camera.well_s, time.monotonic())
             if state.state in ("live", "ended"):
                 camera.well_s, camera.complaint = time.monotonic(), ""
                 if camera.out:
