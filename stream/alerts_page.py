@@ -65,14 +65,13 @@ def as_details(record: AlertRecord, feedback: Iterable[Feedback] = ()) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     ended = "still open" if record.state == "open" else _clock(record.ended_utc) or "not known"
+    peak = f"{record.score:.4g}, threshold {record.threshold:.4g}, stream time {record.peaked_s:.1f} s"
     lines = {
         "id": record.id,
         "camera": record.camera,
         "kind": record.kind,
         "began": f"{_clock(record.started_utc)} UTC, stream time {record.started_s:.1f} s",
-        "peak": ""
-        if record.kind != "anomaly"
-        else f"{record.score:.4g}, threshold {record.threshold:.4g}, stream time {record.peaked_s:.1f} s",
+        "peak": peak if record.kind == "anomaly" else "",
         "ended": ended if record.ended_s is None else f"{ended} UTC, stream time {record.ended_s:.1f} s",
         "lasted": _lasted(record),
         "where": _where(record),

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _REPORT_EVERY_S = 1.0
 _LOOK_S = 0.05  # how soon a change is seen
 _NAP_S = 0.04  # in back-off, between two looks at the parent
+_GRACE_S = 30.0  # what a dead name server may add to a time-out
 _STEADY_S = 10.0  # live for this long, a camera's next failure is a new one
 _JITTER = 0.25  # so that cameras behind one switch do not come back in step
 
@@ -121,8 +122,8 @@ class _Capture:
             connection=spec.connection,
             realtime=True,
         )
-        patience_s = max(2.0 * spec.connection.open_timeout_s, spec.connection.read_timeout_s)
-        return Reading(connect, self._ring, self._progress, patience_s=patience_s)
+        longest_call_s = max(2.0 * spec.connection.open_timeout_s, spec.connection.read_timeout_s)
+        return Reading(connect, self._ring, self._progress, patience_s=longest_call_s + _GRACE_S)
 
     def _watch(self, reading: Reading) -> None:
         """Follow a connection until it fails or the parent says stop."""

@@ -14,7 +14,6 @@ from stream.source import Source
 
 _POLL_S = 0.2
 _STOP_S = 0.3
-_GRACE_S = 30.0  # what a dead name server may add to a time-out
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class Reading:
         self._connect = connect
         self._ring = ring
         self._progress = progress
-        self._patience_s = patience_s + _GRACE_S
+        self._patience_s = patience_s
         self._source: Source | None = None
         self._called_s = time.monotonic()
         self._stopping = False
@@ -61,11 +60,6 @@ class Reading:
         """Whether it is over; waits so long for that."""
         self._thread.join(within_s)
         return not self._thread.is_alive()
-
-    @property
-    def opened(self) -> bool:
-        """Whether the source has been opened."""
-        return self._source is not None
 
     @property
     def stalled(self) -> bool:

@@ -115,7 +115,7 @@ class AvBackend:
                     # Asked before decoding: FFmpeg answers a time-out with a last packet it held back.
                     if time.monotonic() - since_s > limit_s:
                         raise self._silent(limit_s)
-                    if packet.stream_index != self._stream.index:
+                    if packet.stream.index != self._stream.index:
                         continue
                     for frame in self._whole_frames(packet):
                         yield frame

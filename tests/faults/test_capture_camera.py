@@ -13,7 +13,7 @@ from tests import rtsp_server
 from tests.clips import make_clip
 from tests.faults.capture import IMPATIENT, QUICK, capture
 from tests.faults.proxy import Proxy
-from tests.faults.web_stream import jpeg_chunks, serve_chunks, ts_chunks
+from tests.faults.web_stream import jpeg_chunks, serve_chunks, ts_chunks, ts_chunks_with_sound
 from tests.rtsp_server import serve
 
 PASSWORD, WRONG_PASSWORD = "s3cret-word", "wr0ng-word"
@@ -114,6 +114,19 @@ def test_a_codec_that_changes_within_the_stream_costs_a_new_connection(tmp_path)
         camera.wait_for_state("lost")
         assert time.monotonic() - began_s < 2.4 + IMPATIENT.read_timeout_s + SLACK_S
         camera.wait_for_state("live", reconnects=1)
+
+
+def test_pictures_that_stop_are_missed_though_the_sound_goes_on(tmp_path):
+    """Packets of sound kept the reading busy, and no time-out was asked for."""
+    with (
+        serve_chunks(ts_chunks_with_sound(75, 20.0)) as url,
+        capture(tmp_path, url, IMPATIENT) as camera,
+    ):
+        camera.wait_for_state("live")
+        began_s = time.monotonic()
+        camera.wait_for_state("stalled")
+        assert camera.wait_for_state("lost").reason.endswith("no picture for 2 s: check the camera and its network")
+        assert time.monotonic() - began_s < 3.0 + IMPATIENT.read_timeout_s + SLACK_S
 
 
 # Slow and fast

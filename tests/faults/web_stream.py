@@ -35,6 +35,26 @@ def ts_chunks(
     return [*chunks, file.getvalue()]
 
 
+def ts_chunks_with_sound(frames: int, seconds: float) -> list[bytes]:
+    """MPEG-TS of so many frames at 25 a second, whose sound comes first and goes on, a chunk for each 25th."""
+    chunks, file = [], io.BytesIO()
+    with av.open(file, "w", format="mpegts") as container:
+        sound = container.add_stream("mp2", rate=48_000)
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "threads": "1", "g": "10"}
+        for number in range(round(seconds * 25)):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 3840), np.int16), format="s16", layout="stereo")
+            silence.sample_rate, silence.pts = 48_000, number * 1920
+            container.mux(sound.encode(silence))
+            if number < frames:
+                frame = av.VideoFrame.from_ndarray(_picture(number, 320, 240), format="bgr24")
+                frame.pts = number
+                container.mux(stream.encode(frame))
+            chunks.append(_taken(file))
+    return chunks
+
+
 def jpeg_chunks(frames: int) -> list[bytes]:
     """Motion JPEG, which carries no timestamps; to be served as `multipart`."""
     chunks = []
