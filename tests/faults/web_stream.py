@@ -38,7 +38,8 @@ def ts_chunks(
 def ts_chunks_with_sound(frames: int, seconds: float) -> list[bytes]:
     """MPEG-TS of so many frames at 25 a second, whose sound comes first and goes on, a chunk for each 25th."""
     chunks, file = [], io.BytesIO()
-    with av.open(file, "w", format="mpegts") as container:
+    hold_back = {"max_interleave_delta": "100000"}  # of the sound while pictures may still come, µs
+    with av.open(file, "w", format="mpegts", options=hold_back) as container:
         sound = container.add_stream("mp2", rate=48_000)
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
