@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import av
 import pytest
 
 from configs.schema import ConnectionSettings
@@ -100,6 +101,23 @@ def test_a_file_that_is_not_there_fails_the_process_with_one_line(tmp_path):
         assert camera.process.exitcode == 1
         said = camera.said()
     assert said[-1] == (child.FINAL, f"{tmp_path}/nothing.mp4: no such file")
+
+
+def test_a_recording_that_breaks_in_the_middle_fails_for_good_after_its_whole_pictures(tmp_path):
+    path = make_clip(tmp_path / "clip.mp4", frames=400)
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.pos]
+    data = bytearray(path.read_bytes())
+    for place, size in places[30:]:
+        data[place + 4 : place + size] = b"\xff" * (size - 4)
+    path.write_bytes(data)
+    with capture(tmp_path, path) as camera:
+        lost = camera.wait_for_state("lost")
+        camera.process.join(15)
+        assert camera.process.exitcode == 1
+        said = camera.said()
+    assert lost.captured >= 8
+    assert said[-1] == (child.FINAL, f"{path}: 300 frames in a row cannot be decoded")
 
 
 def test_back_off_doubles_up_to_its_limit_with_jitter():
