@@ -103,6 +103,9 @@ class ConnectionSettings(_Section):
     read_timeout_s: float = Field(10.0, gt=0.0, le=120.0, description="silence of the source that is a failure")
     backoff_first_s: float = Field(1.0, gt=0.0, le=60.0, description="wait before the first reconnect; doubles")
     backoff_max_s: float = Field(60.0, gt=0.0, le=3600.0, description="longest wait between reconnects")
+    trouble_after_s: float = Field(
+        30.0, ge=1.0, le=86400.0, description="time without pictures after which that is an alert"
+    )
 
     @model_validator(mode="after")
     def _backoff_grows(self) -> "ConnectionSettings":

@@ -43,7 +43,7 @@ def as_table(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) 
     verdicts = {one.alert_id: one.verdict for one in feedback if one.undone_utc is None}
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True, overflow="fold")  # whole on any terminal: it is what one copies
-    for name in ("camera", "kind", "began (UTC)", "lasted", "score", "where"):
+    for name in ("camera", "kind", "began (UTC)", "lasted", "score", "where, why"):
         table.add_column(name, overflow="fold", justify="right" if name in ("lasted", "score") else "left")
     for record in records:
         cells = (
@@ -52,8 +52,8 @@ def as_table(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) 
             f"{record.kind}, {verdicts[record.id]}" if record.id in verdicts else record.kind,
             _clock(record.started_utc),
             _lasted(record),
-            f"{record.score:.3g}/{record.threshold:.3g}",
-            place(record.region),
+            f"{record.score:.3g}/{record.threshold:.3g}" if record.kind == "anomaly" else "",
+            ", ".join(filter(None, (place(record.region), record.reason))),
         )
         table.add_row(*(Text(cell, _STYLE[record.state]) for cell in cells))
     return table
@@ -65,12 +65,13 @@ def as_details(record: AlertRecord, feedback: Iterable[Feedback] = ()) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     ended = "still open" if record.state == "open" else _clock(record.ended_utc) or "not known"
+    peak = f"{record.score:.4g}, threshold {record.threshold:.4g}, stream time {record.peaked_s:.1f} s"
     lines = {
         "id": record.id,
         "camera": record.camera,
         "kind": record.kind,
         "began": f"{_clock(record.started_utc)} UTC, stream time {record.started_s:.1f} s",
-        "peak": f"{record.score:.4g}, threshold {record.threshold:.4g}, stream time {record.peaked_s:.1f} s",
+        "peak": peak if record.kind == "anomaly" else "",
         "ended": ended if record.ended_s is None else f"{ended} UTC, stream time {record.ended_s:.1f} s",
         "lasted": _lasted(record),
         "where": _where(record),
@@ -111,7 +112,7 @@ def _lasted(record: AlertRecord) -> str:
     if record.state == "open":
         return "open"
     if record.ended_s is None:
-        return record.reason or "not known"
+        return "not known"
     seconds = record.ended_s - record.started_s
     return f"{seconds:.1f} s" if seconds < 60.0 else f"{seconds // 60.0:.0f} min {seconds % 60.0:02.0f} s"
 

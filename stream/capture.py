@@ -1,7 +1,8 @@
 """The capture process: one camera's pictures into its ring, its state onto the bus, and a new try when it fails.
 
-A camera is never made to wait: every packet is decoded as it comes, so the frame put into the ring is the newest
-there is unless decoding alone is slower than the camera. Knows nothing of who reads the ring.
+The reading itself is done by a thread (`reading`), so that this process says how the camera is at any time, and a
+camera is never made to wait: every packet is decoded as it comes, so the frame put into the ring is the newest there
+is unless decoding alone is slower than the camera. Knows nothing of who reads the ring.
 """
 
 import logging
@@ -9,20 +10,23 @@ import os
 import random
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from configs.schema import ConnectionSettings
 from stream.bus import Endpoints, Publisher
-from stream.child import ChildError, Parent
+from stream.child import ChildError, FinalError, Parent
 from stream.clock import utc_now
 from stream.messages import Camera, CameraStateName, Health
+from stream.reading import Progress, Reading
 from stream.ring import Ring, RingSpec
-from stream.source import EndOfStream, SourceError, is_camera, open_source
+from stream.source import EndOfStream, SourceError, is_camera, open_source, redact
 
 logger = logging.getLogger(__name__)
 
 _REPORT_EVERY_S = 1.0
-_POLL_S = 0.2
+_LOOK_S = 0.05  # how soon a change is seen
 _NAP_S = 0.04  # in back-off, between two looks at the parent
+_GRACE_S = 30.0  # what a dead name server may add to a time-out
 _STEADY_S = 10.0  # live for this long, a camera's next failure is a new one
 _JITTER = 0.25  # so that cameras behind one switch do not come back in step
 
@@ -49,11 +53,11 @@ def run(spec: CaptureSpec, parent: Parent) -> None:
     """Capture until the parent says stop or a file or scene is over.
 
     Ready once the ring is attached: a camera that is down must not keep the application from starting. Heartbeats
-    come at least once a second except inside a blocking open (twice `open_timeout_s`, and a few seconds to find the
-    cause) or read (`read_timeout_s`).
+    come about once a second, whatever the camera does.
 
     Raises:
-        ChildError: A file or scene cannot be read; a camera is tried again for ever instead.
+        FinalError: A file or scene cannot be read; a camera is tried again for ever instead.
+        ChildError: A call for the source has not come back for half a minute longer than it may take.
         RingError: The ring is not there.
     """
     # Read by the C library when it looks up the first name: a dead name server then costs seconds, not half a minute.
@@ -83,82 +87,69 @@ class _Capture:
         self._reason = ""
         self._causes: set[str] = set()
         """Why this outage lasts, as far as logged."""
-        self._live_since_s: float | None = None
         self._reported_s = 0.0
-        self._stream_s: float | None = None  # of the last frame written ...
-        self._captured_s = 0.0  # ... and when that was
-        self._captured = 0
+        self._progress = Progress()
         self._reconnects = 0
-        self._source_fps = 0.0
-        self._decode_errors = 0
-        self._late = 0
 
     def run(self) -> None:
         self._parent.ready()
         self._report()
         failures = 0
         while not self._parent.stopping():
+            reading = self._start_reading()
             try:
-                self._watch()
+                self._watch(reading)
             except EndOfStream:
                 self._enter("ended", "")
                 return
             except SourceError as error:
-                if self._was_steady():
-                    failures = 0
                 self._enter("lost", str(error))
                 if not is_camera(self._spec.source):
-                    raise ChildError(str(error)) from error
-                failures += 1
+                    raise FinalError(str(error)) from error
+                steady = reading.first_s is not None and self._progress.captured_s - reading.first_s >= _STEADY_S
+                failures = 1 if steady else failures + 1
                 self._wait(backoff_s(failures, self._spec.connection))
+            finally:
+                reading.stop()
 
-    def _watch(self) -> None:
-        """Open the source and write its pictures until it fails or the parent says stop."""
-        height, width = self._spec.ring.height, self._spec.ring.width
-        with open_source(
-            self._spec.source,
-            size=(width, height),
-            rate_fps=self._spec.rate_fps,
-            connection=self._spec.connection,
+    def _start_reading(self) -> Reading:
+        spec = self._spec
+        connect = partial(
+            open_source,
+            spec.source,
+            size=(spec.ring.width, spec.ring.height),
+            rate_fps=spec.rate_fps,
+            connection=spec.connection,
             realtime=True,
-        ) as source:
-            self._report()
-            errors, late = self._decode_errors, self._late
-            base_s: float | None = None
-            while not self._parent.stopping():
-                picture = source.poll(_POLL_S)
-                captured_s, utc_s = time.monotonic(), time.time()
-                self._decode_errors, self._late = errors + source.decode_errors, late + source.late
-                self._source_fps = source.measured_fps
-                if picture is not None:
-                    if base_s is None:
-                        base_s = self._base_s(picture.stream_time_s, captured_s)
-                    self._stream_s, self._captured_s = base_s + picture.stream_time_s, captured_s
-                    self._ring.write(picture.image, self._stream_s, captured_s, utc_s)
-                    self._captured += 1
-                    self._went_live(captured_s)
-                if captured_s - self._reported_s >= _REPORT_EVERY_S:
-                    self._report()
+        )
+        longest_call_s = max(2.0 * spec.connection.open_timeout_s, spec.connection.read_timeout_s)
+        return Reading(connect, self._ring, self._progress, patience_s=longest_call_s + _GRACE_S)
 
-    def _base_s(self, first_s: float, now_s: float) -> float:
-        """What to add to a new connection's stream time: the camera's goes on by the real time that passed."""
-        if self._stream_s is None:
-            return 0.0
-        return self._stream_s + (now_s - self._captured_s) - first_s
+    def _watch(self, reading: Reading) -> None:
+        """Follow a connection until it fails or the parent says stop."""
+        delivered_before, delivers = self._progress.captured > 0, False
+        while not self._parent.stopping():
+            ended = reading.ended(within_s=_LOOK_S)
+            if reading.first_s is not None:
+                if not delivers:
+                    delivers = True
+                    self._reconnects += delivered_before
+                self._enter_live_or_stalled(reading)
+            if ended:
+                assert reading.failure is not None, "only stop ends it without one"
+                raise reading.failure
+            if reading.stuck:
+                raise ChildError(f"{redact(self._spec.source)}: reading it does not come back")
+            if time.monotonic() - self._reported_s >= _REPORT_EVERY_S:
+                self._report()
 
-    def _went_live(self, now_s: float) -> None:
-        if self._state == "live":
-            return
-        if self._live_since_s is not None:
-            self._reconnects += 1
-        self._live_since_s = now_s
-        self._causes.clear()
-        self._enter("live", "")
-
-    def _was_steady(self) -> bool:
-        if self._state != "live" or self._live_since_s is None:
-            return False
-        return time.monotonic() - self._live_since_s >= _STEADY_S
+    def _enter_live_or_stalled(self, reading: Reading) -> None:
+        if reading.stalled:
+            if self._state != "stalled":
+                self._enter("stalled", f"{redact(self._spec.source)}: connected, but no whole picture comes")
+        elif self._state != "live":
+            self._causes.clear()
+            self._enter("live", "")
 
     def _wait(self, seconds: float) -> None:
         until_s = time.monotonic() + seconds
@@ -171,11 +162,11 @@ class _Capture:
         """Change state. A camera stays "lost" over all attempts, and an outage logs each of its causes once."""
         if state != self._state or reason not in self._causes:
             text = f": {reason}" if reason else ""
-            level = logging.WARNING if state == "lost" else logging.INFO
+            level = logging.WARNING if state in ("stalled", "lost") else logging.INFO
             logger.log(level, "camera %s %s%s", self._spec.camera, state, text)
             self._causes.add(reason)
         if state != "live":
-            self._source_fps = 0.0
+            self._progress.source_fps = 0.0
         self._state, self._reason = state, reason
         self._report()
 
@@ -188,9 +179,9 @@ class _Capture:
                 state=self._state,
                 reason=self._reason,
                 utc=utc,
-                captured=self._captured,
+                captured=self._progress.captured,
                 reconnects=self._reconnects,
-                source_fps=round(self._source_fps, 2),
+                source_fps=round(self._progress.source_fps, 2),
             )
         )
         self._publisher.send(
@@ -198,10 +189,10 @@ class _Capture:
                 process=self._spec.process,
                 utc=utc,
                 counters={
-                    "captured": self._captured,
+                    "captured": self._progress.captured,
                     "reconnects": self._reconnects,
-                    f"drop/{self._spec.camera}/damaged": self._decode_errors,
-                    f"drop/{self._spec.camera}/late": self._late,
+                    f"drop/{self._spec.camera}/damaged": self._progress.damaged,
+                    f"drop/{self._spec.camera}/late": self._progress.late,
                 },
             )
         )

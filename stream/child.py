@@ -23,8 +23,8 @@ from stream import logs
 
 logger = logging.getLogger(__name__)
 
-READY, REFUSED, ERROR, QUIT = "ready", "refused", "error", "quit"
-"""What a child says, each with a text that may be empty ..."""
+READY, REFUSED, ERROR, FINAL, QUIT = "ready", "refused", "error", "final", "quit"
+"""What a child says, each with a text that may be empty; a replacement would meet a final error, too ..."""
 STOP, CHANGE = "stop", "change"
 """... and what a parent says; a change comes with the new specification."""
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
@@ -36,6 +36,10 @@ _LONGEST_REASON = 1000  # characters
 
 class ChildError(Exception):
     """A child cannot do its task; the message is the one line an operator sees."""
+
+
+class FinalError(ChildError):
+    """The same, and a replacement could not do it either."""
 
 
 class Parent:
@@ -58,9 +62,9 @@ class Parent:
         """Ask the parent to end the whole application."""
         self._send(QUIT)
 
-    def fail(self, reason: str) -> None:
-        """Say why this process cannot go on; the parent gets one line without passwords."""
-        self._send(ERROR, _line(reason))
+    def fail(self, reason: str, *, final: bool = False) -> None:
+        """Say why this process cannot go on, and if so a replacement; the parent gets one line without passwords."""
+        self._send(FINAL if final else ERROR, _line(reason))
 
     def stopping(self) -> bool:
         """Whether this process shall end. Never waits."""
@@ -104,7 +108,7 @@ def main(name: str, target: str, spec: Any, connection: Connection, log_file: Pa
         module, function = target.split(":")
         getattr(importlib.import_module(module), function)(spec, parent)
     except ChildError as error:
-        parent.fail(str(error))
+        parent.fail(str(error), final=isinstance(error, FinalError))
         sys.exit(1)
     except Exception as error:
         logger.exception("%s stopped working", name)

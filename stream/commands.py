@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,7 +129,7 @@ def probe(
 
     config = load(config_file) if config_file else Config()
     (name,) = expanded([source])
-    started = datetime.now(UTC)
+    started_s = time.monotonic()
     with open_source(
         name,
         long_side_px=config.analysis.long_side_px,
@@ -136,7 +137,7 @@ def probe(
         connection=config.connection,
     ) as opened:
         first = opened.read()
-        opened_s = (datetime.now(UTC) - started).total_seconds()
+        opened_s = time.monotonic() - started_s
         for picture in opened:
             if picture.stream_time_s - first.stream_time_s >= _PROBE_S:
                 break

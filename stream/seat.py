@@ -79,6 +79,8 @@ class Seat:
         self.was_ready = False
         self.restarts = 0
         self.fault = ""
+        self.final = False
+        """A replacement would fail in the same way."""
         self.refusal = ""
         """Why it did not take up the latest spec it was offered."""
         self.leaves = False

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from stream.child import Parent
 from stream.clock import utc_now, utc_text
 from stream.evidence import EvidenceError, snapshot
 from stream.messages import Alert, Health, Score
+from stream.messages import Camera as CameraState
 from stream.overview import place
 from stream.policy import SET_BACK, SILENT, Event, Policy
 from stream.ring import Frame, Ring, RingSpec
@@ -34,6 +35,7 @@ REMOVED, CHANGED = "camera removed", "camera changed"
 _POLL_S = 0.2
 _REPORT_EVERY_S = 1.0
 _BROKER_S = 2.0
+_STATES_PER_TICK = 1000  # so that a flood of them cannot hold the loop
 _DRAIN_POLL_S = 0.1  # the lane is empty where nothing comes for so long: the workers are gone before the sink ...
 _DRAIN_S = 1.5  # ... and where one is not, this is the end
 
@@ -45,6 +47,8 @@ class SinkCamera:
     name: str
     ring: RingSpec
     policy: PolicySettings
+    trouble_after_s: float
+    """Without pictures for so long, it is an alert."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +77,10 @@ def run(spec: SinkSpec, parent: Parent) -> None:
             cameras[camera.name] = _Camera.attached(camera)
         receiver = stack.enter_context(ScoreReceiver(spec.endpoints))
         publisher = stack.enter_context(Publisher(spec.endpoints))
+        states = stack.enter_context(Subscriber(spec.endpoints, (b"camera/",)))
         archive = Archive(spec.folder)
         stack.callback(archive.close)
-        _Sink(spec, parent, receiver, publisher, archive, cameras).run()
+        _Sink(spec, parent, receiver, states, publisher, archive, cameras).run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +100,12 @@ class _Camera:
     name: str
     ring: Ring
     policy: Policy
+    trouble_after_s: float
     since_s: float = -math.inf
     """When it was taken up, monotonic: what was captured before was another camera of this name, or its source."""
     last_seq: int = -1
-    heard_s: float = 0.0
-    """When the latest score came, monotonic."""
+    heard_s: float = field(default_factory=time.monotonic)
+    """When the latest score came, monotonic; before the first, since when it is waited for."""
     utc: datetime = datetime.min
     """Of the latest score."""
     moments: dict[float, _Moment] = field(default_factory=dict)
@@ -108,12 +114,26 @@ class _Camera:
     """The open one."""
     trouble: AlertRecord | None = None
     """The open one about the camera itself."""
+    well_s: float = math.inf
+    """When it was last known to deliver pictures, or first heard of, monotonic; capture starts after the sink."""
+    out: bool = False
+    """Its open trouble is that it does not."""
+    complaint: str = ""
+    """Why, as its capture process says."""
+    over: bool = False
+    """A file or scene that has ended."""
     pictured_s: float | None = None
     """Stream time of the moment its picture shows."""
 
     @classmethod
     def attached(cls, camera: SinkCamera, since_s: float = -math.inf) -> "_Camera":
-        return cls(name=camera.name, ring=Ring.attach(camera.ring), policy=Policy(camera.policy), since_s=since_s)
+        return cls(
+            name=camera.name,
+            ring=Ring.attach(camera.ring),
+            policy=Policy(camera.policy),
+            trouble_after_s=camera.trouble_after_s,
+            since_s=since_s,
+        )
 
     def keep_moment(self, score: Score, events: list[Event]) -> None:
         """Take the frame of this score where an alert may need it."""
@@ -133,6 +153,10 @@ class _Camera:
         assert self.policy.last_s is not None, "scores came"
         return utc_text(self.utc - timedelta(seconds=self.policy.last_s - stream_time_s))
 
+    def stream_time_at(self, moment_s: float) -> float:
+        """Stream time of a monotonic moment without scores: it goes on by real time, as capture has it."""
+        return (self.policy.last_s or 0.0) + max(0.0, moment_s - self.heard_s)
+
 
 def _let_go(cameras: dict[str, _Camera]) -> None:
     for camera in cameras.values():
@@ -145,6 +169,7 @@ class _Sink:
         spec: SinkSpec,
         parent: Parent,
         receiver: ScoreReceiver,
+        states: Subscriber,
         publisher: Publisher,
         archive: Archive,
         cameras: dict[str, _Camera],
@@ -152,6 +177,7 @@ class _Sink:
         self._spec = spec
         self._parent = parent
         self._receiver = receiver
+        self._states = states
         self._publisher = publisher
         self._archive = archive
         self._cameras = cameras
@@ -195,6 +221,7 @@ class _Sink:
         logger.warning("the bus does not forward what this process sends; alerts are kept all the same")
 
     def _keep_house(self) -> None:
+        self._look_at_states()
         self._archive.flush()
         for record in self._archive.take_interrupted():
             logger.info("alert %s: %s", record.id, record.reason)
@@ -214,8 +241,44 @@ class _Sink:
                 del self._cameras[name]
             else:
                 camera.policy.change(new[name].policy)
+                camera.trouble_after_s = new[name].trouble_after_s
         for name in new.keys() - self._cameras.keys():
             self._cameras[name] = _Camera.attached(new[name], time.monotonic())
+
+    def _look_at_states(self) -> None:
+        """Begin and end alerts about cameras that deliver no pictures, also where their capture process is mute."""
+        for _ in range(_STATES_PER_TICK):
+            received = self._states.receive(0.0)
+            if received is None:
+                break
+            state = received[0]
+            assert isinstance(state, CameraState), "only camera states have this topic"
+            camera = self._cameras.get(state.camera)
+            if camera is None:
+                continue
+            camera.over = state.state == "ended"
+            camera.well_s = min(camera.well_s, time.monotonic())
+            if state.state in ("live", "ended"):
+                camera.well_s, camera.complaint = time.monotonic(), ""
+                if camera.out:
+                    self._end_trouble(camera)
+            else:
+                camera.complaint = state.reason or state.state
+        for camera in self._cameras.values():
+            if not camera.out and not camera.over and time.monotonic() - camera.well_s > camera.trouble_after_s:
+                self._begin_outage(camera)
+
+    def _begin_outage(self, camera: _Camera) -> None:
+        """One alert for a whole outage, whose cause may change. It began when pictures ceased."""
+        self._end_trouble(camera)
+        utc = utc_text(datetime.now(UTC) - timedelta(seconds=time.monotonic() - camera.well_s))
+        reason = f"no pictures: {camera.complaint or 'no word from its capture process'}"
+        started_s = camera.stream_time_at(camera.well_s)
+        camera.out = True
+        camera.trouble = record = replace(_begun(camera.name, started_s, utc), kind="camera", reason=reason)
+        self._counts["alerts"] += 1
+        self._tell_trouble("start", record, started_s, utc)
+        logger.warning("alert %s: camera %s: %s", record.id, camera.name, reason)
 
     def _look_for_silence(self) -> None:
         now_s = time.monotonic()
@@ -257,6 +320,8 @@ class _Sink:
     def _look_at_condition(self, camera: _Camera, score: Score) -> None:
         """Begin and end alerts about the camera itself, which say in their reason what it is."""
         condition = score.condition
+        if camera.out:  # a score that was late
+            return
         if camera.trouble is not None and camera.trouble.reason != condition:
             self._end_trouble(camera, score.stream_time_s)
         if condition == "ok" or camera.trouble is not None:
@@ -276,15 +341,22 @@ class _Sink:
         logger.info("alert %s: camera %s: %s", record.id, camera.name, condition)
 
     def _end_trouble(self, camera: _Camera, ended_s: float | None = None) -> None:
-        """End the open alert about the camera itself, if there is one; its latest score is the end by default."""
-        ended_s = camera.policy.last_s if ended_s is None else ended_s
-        if camera.trouble is None or ended_s is None:
+        """End the open alert about the camera itself, if there is one.
+
+        An outage ends now, anything else with the latest score unless `ended_s` says when.
+        """
+        if camera.trouble is None:
             return
-        utc = utc_text(camera.utc)
+        if camera.out:
+            ended_s, utc = camera.stream_time_at(time.monotonic()), utc_now()
+        else:
+            ended_s, utc = camera.policy.last_s if ended_s is None else ended_s, utc_text(camera.utc)
+        assert ended_s is not None, "what a score began has the time of a score"
         record = replace(camera.trouble, state="ended", ended_s=ended_s, ended_utc=utc)
-        camera.trouble = None
+        camera.trouble, camera.out = None, False
         self._tell_trouble("end", record, ended_s, utc)
-        logger.info("alert %s: camera %s: no longer %s", record.id, camera.name, record.reason)
+        lasted = f"{ended_s - record.started_s:.1f} s"
+        logger.info("alert %s: camera %s: ended after %s, %s", record.id, camera.name, lasted, record.reason)
 
     def _tell_trouble(self, event: Literal["start", "end"], record: AlertRecord, time_s: float, utc: str) -> None:
         trouble = self._archive.save(record)

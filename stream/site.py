@@ -217,7 +217,14 @@ class _Site:
                 place = _Place.made(camera.source, preparation)
             places[camera.name] = place
             ring = place.ring.spec
-            sink_cameras.append(SinkCamera(name=camera.name, ring=ring, policy=camera.policy))
+            sink_cameras.append(
+                SinkCamera(
+                    name=camera.name,
+                    ring=ring,
+                    policy=camera.policy,
+                    trouble_after_s=camera.connection.trouble_after_s,
+                )
+            )
             assert camera.model is not None, "asked in _model"
             mask = camera.analysis.mask if "mask" in camera.analysis.model_fields_set else None
             worker_cameras.append(

@@ -31,7 +31,7 @@ from stream.source_error import (
     UnreachableError,
     redact,
 )
-from stream.source_time import Sampler, StreamClock
+from stream.source_time import Pulse, Sampler, StreamClock
 
 __all__ = [
     "AuthenticationError",
@@ -112,6 +112,7 @@ class Source:
         self._period_s = 1.0 / rate_fps
         self._clock = StreamClock(backend.native_fps, backend.live)
         self._sampler = Sampler(rate_fps)
+        self._pulse = Pulse()
         self._started_s: float | None = None  # when stream time 0 was due, paced sources only
         self._delivered_s = -math.inf
         self._waiting_s: float | None = None  # stream time of a frame grabbed, but not due yet
@@ -152,6 +153,10 @@ class Source:
     def decode_errors(self) -> int:
         """Frames lost to damaged data."""
         return self._backend.decode_errors
+
+    def stalled(self, now_s: float) -> bool:
+        """Whether a camera has sent no whole frame for unusually long, by its own rate. For any thread."""
+        return self._backend.live and self._pulse.stalled(now_s)
 
     def read(self) -> Picture:
         """The next picture. Blocks until there is one, a camera for its read time-out at most.
@@ -210,6 +215,7 @@ class Source:
             now_s = time.monotonic()
             stream_s = self._clock.time(timestamp_s, now_s)
             self._times_s.append(stream_s)
+            self._pulse.beat(now_s)
             if self._sampler.keep(stream_s):
                 self._waiting_s = stream_s
             elif now_s > deadline_s:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -22,11 +23,15 @@ from stream.source_diagnosis import explain
 from stream.source_error import CodecError, DisconnectedError, EndOfStream, NoAnswerError, SourceError, redact
 
 _ERRORS_IN_A_ROW = 300
+# After damage each picture is drawn on the damaged one, and a smear looks like something that moves. The next key
+# frame ends that; in a stream without any, which refreshes bit by bit, so many frames do.
+_HEALING_FRAMES = 100
+_NO_TIMESTAMPS = 0x80  # FFmpeg's flag of such a format
 _HIGHEST_FPS = 240.0  # a container that announces more tells its time base, not its rate
 
 
 class AvBackend:
-    """Frames of one video stream. `limit_s` is the longest silence of a live one, with data or without."""
+    """Whole frames of one video stream. `limit_s` is the longest silence of a live one, with data or without."""
 
     def __init__(self, container: InputContainer, where: str, *, live: bool, first_limit_s: float, limit_s: float):
         self._container = container
@@ -35,6 +40,7 @@ class AvBackend:
         self._reformatter = VideoReformatter()  # keeps its tables: a fresh one costs twice as much per frame
         self.live = live
         self.decode_errors = 0
+        self._healing = 0  # frames to hold back unless a key frame comes
         self.duration_s = None if live or container.duration is None else container.duration / av.time_base
         self._stream = self._video_stream()
         self._frames = self._decode(first_limit_s)
@@ -45,7 +51,11 @@ class AvBackend:
         self._turns = round(frame.rotation / 90) % 4  # counter-clockwise, as phones note in the file
         width, height = round(frame.width * float(self._stream.sample_aspect_ratio or 1)), frame.height
         self.native_size = (height, width) if self._turns % 2 else (width, height)
-        self.native_fps = _plausible(self._stream.average_rate) or _plausible(self._stream.guessed_rate)
+        # Of a format without timestamps FFmpeg counts frames as if 25 came each second, whatever the camera does.
+        self._timed = not (live and container.format.flags & _NO_TIMESTAMPS)
+        self.native_fps = 0.0
+        if self._timed:
+            self.native_fps = _plausible(self._stream.average_rate) or _plausible(self._stream.guessed_rate)
 
     def grab(self) -> float | None:
         """The next frame's timestamp, None where it has none."""
@@ -55,7 +65,7 @@ class AvBackend:
                 raise self._over()
             self._frame = frame
         self._held = False
-        return None if self._frame.pts is None else self._frame.time
+        return self._frame.time if self._timed and self._frame.pts is not None else None
 
     def retrieve(self, width: int, height: int) -> npt.NDArray[np.uint8]:
         """The grabbed frame scaled straight from the decoder's planes, (height, width, 3) BGR."""
@@ -100,10 +110,13 @@ class AvBackend:
         limit_s, since_s = first_limit_s, time.monotonic()
         while True:
             try:
-                for packet in self._container.demux(self._stream):
+                # All streams, because sound that goes on would hide that the pictures have stopped.
+                for packet in self._container.demux():
                     # Asked before decoding: FFmpeg answers a time-out with a last packet it held back.
                     if time.monotonic() - since_s > limit_s:
                         raise self._silent(limit_s)
+                    if packet.stream.index != self._stream.index:
+                        continue
                     for frame in self._whole_frames(packet):
                         yield frame
                         errors_before = self.decode_errors
@@ -118,15 +131,23 @@ class AvBackend:
             except av.error.FFmpegError as error:
                 raise DisconnectedError(f"{self._where}: reading broke off: {error.strerror}") from None
 
-    def _whole_frames(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
+    def _whole_frames(self, packet: "Packet[Stream]") -> list[VideoFrame]:
         try:
-            frames = packet.decode()
+            frames = self._stream.decode(packet)
         except av.error.InvalidDataError:
             self.decode_errors += 1
+            self._healing = _HEALING_FRAMES
             return []
-        whole = [frame for frame in frames if not frame.is_corrupt]
+        whole = [frame for frame in frames if self._is_whole(frame)]
         self.decode_errors += len(frames) - len(whole)
         return whole
+
+    def _is_whole(self, frame: VideoFrame) -> bool:
+        if frame.is_corrupt:
+            self._healing = _HEALING_FRAMES
+            return False
+        self._healing = 0 if frame.key_frame else max(0, self._healing - 1)
+        return self._healing == 0
 
     def _give_up_after(self, errors_in_a_row: int) -> None:
         if errors_in_a_row > _ERRORS_IN_A_ROW:

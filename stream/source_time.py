@@ -1,8 +1,15 @@
 """Which frames of a source are analysed, and at what time they happened. Pure: knows no video and reads no clock."""
 
+import math
+from collections import deque
+
 _SMALL_STEP_BACK_S = 1.0  # frames handed over in slightly wrong order, not a clock that was set
 _LEAP_S = 10.0  # a live clock that leaves the real one behind by this much was set
 _FALLBACK_FPS = 25.0
+_USUAL_GAPS = 100  # between frames, by which is judged how long a silence is usual
+_LEARN_S = 2.0  # before which nothing can be: what was probed comes in a burst
+_STALL_GAPS = 4.0
+_SHORTEST_STALL_S = 1.0  # networks and encoders pause for less without anything being wrong
 
 
 class StreamClock:
@@ -33,9 +40,10 @@ class StreamClock:
             stream_s = 0.0
             self._origin_s = timestamp_s
         else:
-            passed_s = max(self._frame_s, now_s - self._last_now_s) if self._live else self._frame_s
+            real_s = now_s - self._last_now_s if self._live else self._frame_s
+            passed_s = max(self._frame_s, real_s)
             if timestamp_s is None:
-                stream_s = self._last_s + passed_s
+                stream_s = self._last_s + real_s
             else:
                 if self._origin_s is None or self._was_set(timestamp_s - self._origin_s - self._last_s, passed_s):
                     self._origin_s = timestamp_s - self._last_s - passed_s
@@ -45,6 +53,34 @@ class StreamClock:
 
     def _was_set(self, step_s: float, passed_s: float) -> bool:
         return step_s < -_SMALL_STEP_BACK_S or (self._live and step_s > passed_s + _LEAP_S)
+
+
+class Pulse:
+    """Whether frames have stopped coming, by the camera's own rate: one frame a second is no stall at one a second.
+
+    The longest of the latest gaps counts, not the mean, so that a camera that sends fewer frames while nothing moves
+    is stalled once at most.
+    """
+
+    def __init__(self) -> None:
+        self._gaps_s: deque[float] = deque(maxlen=_USUAL_GAPS)
+        self._first_s = 0.0
+        self._beat_s: float | None = None
+        self._stalled_at_s = math.inf
+
+    def beat(self, now_s: float) -> None:
+        """A frame has come."""
+        if self._beat_s is None:
+            self._first_s = now_s
+        else:
+            self._gaps_s.append(now_s - self._beat_s)
+        self._beat_s = now_s
+        if now_s - self._first_s >= _LEARN_S:
+            self._stalled_at_s = now_s + max(_SHORTEST_STALL_S, _STALL_GAPS * max(self._gaps_s))
+
+    def stalled(self, now_s: float) -> bool:
+        """Whether nothing has come for several times as long as usual, at least for a second. For any thread."""
+        return now_s > self._stalled_at_s
 
 
 class Sampler:

@@ -37,8 +37,9 @@ class Supervisor:
     """Runs a table of children until its end.
 
     Args:
-        children: A child without a stage above its own is a source: it may finish (exit status 0), and when all of
-            them have, so has the application. Any other child is expected to run until it is told to stop.
+        children: A child without a stage above its own is a source: it may finish (exit status 0, or with a final
+            fault), and when all of them have, so has the application. Any other child is expected to run until it
+            is told to stop.
         endpoints: Of the bus, whose broker runs in this process.
         log_file: Where the children log, None = standard error.
         tables: Where another table comes from while this one runs, None = from nowhere.
@@ -181,8 +182,8 @@ class Supervisor:
             logger.info("%s ready after %.1f s", name, now_s - seat.since_s)
             seat.was_ready = True
             seat.enter("working", now_s)
-        elif word == child.ERROR:
-            seat.fault = text
+        elif word in (child.ERROR, child.FINAL):
+            seat.fault, seat.final = text, word == child.FINAL
             seat.enter("failed", now_s)
         elif word == child.QUIT:
             self._end(0, f"{name} asked to quit")
@@ -197,9 +198,13 @@ class Supervisor:
                 logger.warning("%s: %s", name, seat.fault)
             self._clear(seat, now_s)
             return
-        if status == 0 and state == "working" and seat.child.stage == self._seats[-1].child.stage:
+        is_source = seat.child.stage == self._seats[-1].child.stage
+        if is_source and seat.was_ready and (seat.final or (status == 0 and state == "working")):
             seat.enter("finished", now_s)
-            logger.info("%s finished", name)
+            if seat.final:
+                logger.error("%s: %s", name, seat.fault)
+            else:
+                logger.info("%s finished", name)
             self._end_with_sources()
             return
         seat.fault = reason = seat.fault or _describe(status)
@@ -218,9 +223,10 @@ class Supervisor:
         seat.due_s = now_s + pause_s
 
     def _end_with_sources(self) -> None:
-        last = self._seats[-1].child.stage
-        if all(seat.state == "finished" for seat in self._seats if seat.child.stage == last):
-            self._end(0, "all sources are over", drain=True)
+        sources = [seat for seat in self._seats if seat.child.stage == self._seats[-1].child.stage]
+        if all(source.state == "finished" for source in sources):
+            faults = [f"{source.child.name}: {source.fault}" for source in sources if source.final]
+            self._end(1 if faults else 0, "; ".join(faults) or "all sources are over", drain=True)
 
     def _go_on_with_reload(self, signals: StopSignals, now_s: float) -> None:
         """Begin a reload that was asked for once everyone who has to adapt works, and follow it to its end."""

@@ -1,4 +1,4 @@
-"""A real RTSP camera for tests: GStreamer's server playing video files in turn as one H.264 stream, in real time.
+"""A real RTSP camera for tests: GStreamer's server playing video files in turn as one stream, in real time.
 
 Two faces of one file. Tests import `serve` from it; `serve` runs the file itself with the system's Python, which is
 where Debian keeps GStreamer's bindings (gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-{base,good,ugly},
@@ -46,6 +46,8 @@ def serve(
     port: int = 0,
     user: str | None = None,
     password: str | None = None,
+    basic: bool = False,
+    codec: str = "h264",
     tls: Path | None = None,
 ) -> Iterator[str]:
     """A running server's URL, without user and password. It is killed at the end, in the middle of a stream if so.
@@ -57,6 +59,8 @@ def serve(
         shared: All clients see the same stream instead of each its own from the start.
         port: 0 takes a free one.
         user: Digest authentication, together with `password`.
+        basic: Basic authentication instead.
+        codec: "h264" or "jpeg".
         tls: PEM file with certificate and key; the URL is then rtsps://.
 
     Raises:
@@ -67,6 +71,8 @@ def serve(
     options += ["--shared"] if shared else []
     options += ["--fps", str(fps)] if fps else []
     options += ["--user", user, "--password", password or ""] if user else []
+    options += ["--basic"] if basic else []
+    options += ["--codec", codec]
     options += ["--tls", str(tls)] if tls else []
     # The server ends when its standard input closes, so a killed test leaves none behind.
     process = subprocess.Popen(
@@ -102,6 +108,12 @@ def _url(process: "subprocess.Popen[str]") -> str:
 
 
 # From here on: what runs under the system's Python.
+
+_CODECS = {
+    "h264": "x264enc tune=zerolatency threads=1 speed-preset=veryfast key-int-max=20 bitrate=4000 "
+    "! rtph264pay name=pay0 pt=96",
+    "jpeg": "jpegenc ! rtpjpegpay name=pay0 pt=26",
+}
 
 
 class _Playlist:
@@ -185,10 +197,7 @@ def _main() -> None:
     server.set_address("127.0.0.1")
     server.set_service(str(arguments.port))
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(
-        "( appsrc name=source format=time block=true max-buffers=4 ! x264enc tune=zerolatency threads=1 "
-        "speed-preset=veryfast key-int-max=20 bitrate=4000 ! rtph264pay name=pay0 pt=96 )"
-    )
+    factory.set_launch(f"( appsrc name=source format=time block=true max-buffers=4 ! {_CODECS[arguments.codec]} )")
     factory.set_shared(arguments.shared)
     factory.connect("media-configure", configure)
     if arguments.user or arguments.tls:
@@ -198,8 +207,12 @@ def _main() -> None:
         allowed = GstRtspServer.RTSPToken()
         allowed.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
         if arguments.user:
-            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-            auth.add_digest(arguments.user, arguments.password, allowed)
+            if arguments.basic:
+                auth.set_supported_methods(GstRtsp.RTSPAuthMethod.BASIC)
+                auth.add_basic(GstRtspServer.RTSPAuth.make_basic(arguments.user, arguments.password), allowed)
+            else:
+                auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+                auth.add_digest(arguments.user, arguments.password, allowed)
         else:
             auth.set_default_token(allowed)
         server.set_auth(auth)
@@ -231,6 +244,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 = a free one")
     parser.add_argument("--user")
     parser.add_argument("--password", default="")
+    parser.add_argument("--basic", action="store_true", help="send the password as it is, instead of a digest")
+    parser.add_argument("--codec", choices=list(_CODECS), default="h264")
     parser.add_argument("--tls", help="PEM file with certificate and key")
     arguments = parser.parse_args()
     if not arguments.files and not arguments.check:

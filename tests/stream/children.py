@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream.bus import Endpoints, Publisher
-from stream.child import ChildError
+from stream.child import ChildError, FinalError
 from stream.messages import Health
 from stream.ring import Ring, RingSpec
 
@@ -57,6 +57,12 @@ def never_ready(spec, parent):
 def fails(spec, parent):
     parent.ready()
     raise ValueError("an incident\nof two lines")
+
+
+def breaks_for_good(spec, parent):
+    """A source with which no replacement could do anything."""
+    parent.ready()
+    raise FinalError("clip.mp4: cut off")
 
 
 def hangs(spec, parent):

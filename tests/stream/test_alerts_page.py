@@ -39,11 +39,23 @@ def shown(what, width=100):
 
 
 def test_the_table_has_one_line_for_each_alert_in_the_order_given():
-    header, first, second, third = shown(as_table([OPEN, ENDED, INTERRUPTED])).splitlines()
-    assert header.split() == ["id", "camera", "kind", "began", "(UTC)", "lasted", "score", "where"]
+    header, first, second, third = shown(as_table([OPEN, ENDED, INTERRUPTED]), width=140).splitlines()
+    assert header.split() == ["id", "camera", "kind", "began", "(UTC)", "lasted", "score", "where,", "why"]
     assert first.split() == [OPEN.id, "yard", "anomaly", "2026-01-31", "12:00:00", "open", "5.51/4.1"]
-    assert " ".join(second.split()) == f"{ENDED.id} gate anomaly 2026-01-31 12:00:00 2 min 05 s 5.51/4.1 upper left"
+    assert (
+        " ".join(second.split())
+        == f"{ENDED.id} gate anomaly 2026-01-31 12:00:00 2 min 05 s 5.51/4.1 upper left, cut off after 125 s"
+    )
     assert "interrupted" in third
+
+
+def test_a_camera_that_is_out_is_listed_with_its_reason_and_without_a_score():
+    reason = "no pictures: rtsp://viewer:***@gate/stream: nothing listens at port 554 of gate"
+    out = replace(OPEN, kind="camera", score=0.0, threshold=0.0, reason=reason)
+    _, line = shown(as_table([out]), width=200).splitlines()
+    assert " ".join(line.split()) == f"{OPEN.id} yard camera 2026-01-31 12:00:00 open {reason}"
+    assert reason in shown(as_details(out))
+    assert "peak" not in shown(as_details(out))
 
 
 def test_the_table_of_nothing_is_its_header():

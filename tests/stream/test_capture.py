@@ -1,108 +1,27 @@
 import itertools
-import multiprocessing
 import socket
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import av
 import pytest
 
 from configs.schema import ConnectionSettings
 from stream import child
-from stream.bus import Broker, Endpoints, Subscriber
+from stream.bus import Endpoints
 from stream.capture import CaptureSpec, backoff_s
 from stream.messages import Camera, Health
-from stream.ring import Ring, RingSpec
+from stream.ring import RingSpec
 from tests import rtsp_server
 from tests.clips import make_clip
+from tests.faults.capture import QUICK, capture
 from tests.rtsp_server import serve
 
 PASSWORD = "s3cret-word"
-CONNECTION = ConnectionSettings(open_timeout_s=3, read_timeout_s=3, backoff_first_s=0.2, backoff_max_s=0.4)
 
 needs_rtsp_server = pytest.mark.skipif(rtsp_server.missing() is not None, reason=str(rtsp_server.missing()))
-
-
-class Capture:
-    """A capture process, what it sends and what it writes."""
-
-    def __init__(self, spec, ring, subscriber, process, parent, log_file):
-        self.spec, self.ring, self.subscriber, self.process = spec, ring, subscriber, process
-        self.parent, self.log_file = parent, log_file
-        self.sent = []
-
-    def wait_for(self, wanted, within_s=15.0):
-        """The next message for which `wanted` holds."""
-        deadline_s = time.monotonic() + within_s
-        while time.monotonic() < deadline_s:
-            received = self.subscriber.receive(0.2)
-            if received is not None:
-                self.sent.append(received[0])
-                if wanted(received[0]):
-                    return received[0]
-        raise AssertionError(f"not within {within_s} s, but {self.sent[-5:]}")
-
-    def wait_for_state(self, state, **also):
-        return self.wait_for(
-            lambda message: (
-                isinstance(message, Camera)
-                and message.state == state
-                and all(getattr(message, name) == value for name, value in also.items())
-            )
-        )
-
-    def stop(self):
-        """Ask it to stop and say how long that took."""
-        started_s = time.monotonic()
-        self.parent.send(child.STOP)
-        self.process.join(10)
-        return time.monotonic() - started_s
-
-    def said(self):
-        """What it told its parent."""
-        words = []
-        while self.parent.poll():
-            try:
-                words.append(self.parent.recv())
-            except EOFError:
-                break
-        return words
-
-
-@contextmanager
-def capture(tmp_path, source, connection=CONNECTION, rate_fps=10.0):
-    endpoints = Endpoints.in_folder(tmp_path)
-    ring = Ring.create(512, 112, 160)
-    spec = CaptureSpec(
-        camera="gate",
-        source=str(source),
-        ring=ring.spec,
-        rate_fps=rate_fps,
-        connection=connection,
-        endpoints=endpoints,
-    )
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    log_file = tmp_path / "capture.log"
-    process = context.Process(
-        target=child.main, args=(spec.process, "stream.capture:run", spec, there, log_file), daemon=True
-    )
-    with Broker(endpoints), Subscriber(endpoints) as subscriber:
-        process.start()
-        there.close()
-        try:
-            yield Capture(spec, ring, subscriber, process, here, log_file)
-        finally:
-            process.kill()
-            process.join(10)
-            process.close()
-            here.close()
-            ring.close()
-
-
-def frames_of(ring):
-    return [frame for seq in range(ring.oldest, ring.newest + 1) if (frame := ring.read(seq)) is not None]
 
 
 def test_a_file_is_captured_in_real_time_and_ends(tmp_path):
@@ -112,7 +31,7 @@ def test_a_file_is_captured_in_real_time_and_ends(tmp_path):
 
         assert camera.process.exitcode == 0
         assert [word for word, _ in camera.said()] == [child.READY]
-        frames = frames_of(camera.ring)
+        frames = camera.frames()
     assert ended.captured == len(frames)
     assert 15 <= len(frames) <= 20  # 2 s at 10 fps, less what a busy machine was late for
     assert frames[0].stream_time_s == 0
@@ -150,7 +69,7 @@ def test_a_camera_that_goes_and_comes_back_is_lost_and_then_live_again(tmp_path)
                 assert again.captured > lost.captured
                 camera.wait_for(lambda message: isinstance(message, Camera) and message.captured > lost.captured + 5)
                 assert camera.stop() < 1.0
-            frames = frames_of(camera.ring)
+            frames = camera.frames()
             log = camera.log_file.read_text()
 
     after = next(frame for frame in frames if frame.seq == before.seq + 1)
@@ -159,8 +78,7 @@ def test_a_camera_that_goes_and_comes_back_is_lost_and_then_live_again(tmp_path)
     assert times == sorted(times)
     assert [frame.seq for frame in frames] == list(range(len(frames)))
     assert PASSWORD not in log + repr(camera.spec) + repr(camera.sent)
-    states = [line.split("camera gate ")[1].split(":")[0] for line in log.splitlines() if "camera gate " in line]
-    assert states == ["live", "lost", "lost", "live"]  # two causes, however many attempts
+    assert camera.states() == ["live", "lost", "lost", "live"]  # two causes, however many attempts
 
 
 def test_a_camera_that_is_down_is_waited_for_with_signs_of_life_until_the_parent_says_stop(tmp_path):
@@ -182,7 +100,24 @@ def test_a_file_that_is_not_there_fails_the_process_with_one_line(tmp_path):
 
         assert camera.process.exitcode == 1
         said = camera.said()
-    assert said[-1] == (child.ERROR, f"{tmp_path}/nothing.mp4: no such file")
+    assert said[-1] == (child.FINAL, f"{tmp_path}/nothing.mp4: no such file")
+
+
+def test_a_recording_that_breaks_in_the_middle_fails_for_good_after_its_whole_pictures(tmp_path):
+    path = make_clip(tmp_path / "clip.mp4", frames=400)
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.pos]
+    data = bytearray(path.read_bytes())
+    for place, size in places[30:]:
+        data[place + 4 : place + size] = b"\xff" * (size - 4)
+    path.write_bytes(data)
+    with capture(tmp_path, path) as camera:
+        lost = camera.wait_for_state("lost")
+        camera.process.join(15)
+        assert camera.process.exitcode == 1
+        said = camera.said()
+    assert lost.captured >= 8
+    assert said[-1] == (child.FINAL, f"{path}: 300 frames in a row cannot be decoded")
 
 
 def test_back_off_doubles_up_to_its_limit_with_jitter():
@@ -199,7 +134,7 @@ def test_the_specification_does_not_show_the_source():
         source=f"rtsp://viewer:{PASSWORD}@host/x",
         ring=RingSpec(name="none", slots=2, height=16, width=16),
         rate_fps=5,
-        connection=CONNECTION,
+        connection=QUICK,
         endpoints=Endpoints.in_folder(Path("folder")),
     )
 

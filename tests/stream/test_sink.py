@@ -30,6 +30,7 @@ THRESHOLD, HIGH, LOW = 4.0, 5.0, 1.0
 REGION = (0.25, 0.25, 0.75, 0.75)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 POLICY = PolicySettings(hold_s=1.0, merge_gap_s=0.0, cooldown_s=0.0)
+TROUBLE_AFTER_S = 60.0  # no camera of these tests says how it is, except where that is what is tested
 OPENS, ENDS = [HIGH] * 3, [LOW] * 6
 
 
@@ -83,7 +84,7 @@ class Camera:
 class Site:
     """A sink process with two cameras, and all it sends."""
 
-    def __init__(self, tmp_path, endpoints, sender, subscriber):
+    def __init__(self, tmp_path, endpoints, sender, subscriber, trouble_after_s):
         self.folder, self.log_file = tmp_path / "state", tmp_path / "sink.log"
         self.gate, self.yard = Camera("gate", sender), Camera("yard", sender)
         self.endpoints = endpoints
@@ -92,7 +93,7 @@ class Site:
             endpoints=endpoints,
             folder=self.folder,
             cameras=tuple(
-                SinkCamera(name=camera.name, ring=camera.ring.spec, policy=POLICY)
+                SinkCamera(name=camera.name, ring=camera.ring.spec, policy=POLICY, trouble_after_s=trouble_after_s)
                 for camera in (self.gate, self.yard)
             ),
         )
@@ -176,7 +177,7 @@ class Site:
 
 
 @contextmanager
-def make_site(tmp_path):
+def make_site(tmp_path, trouble_after_s=TROUBLE_AFTER_S):
     endpoints = Endpoints.in_folder(tmp_path / "bus")
     with (
         Broker(endpoints),
@@ -185,7 +186,7 @@ def make_site(tmp_path):
         ScoreSender(endpoints) as sender,
     ):
         connected(publisher, subscriber)
-        site = Site(tmp_path, endpoints, sender, subscriber)
+        site = Site(tmp_path, endpoints, sender, subscriber, trouble_after_s)
         try:
             yield site
         finally:
@@ -484,12 +485,12 @@ def test_signs_of_life_come_every_second_whether_or_not_there_are_scores(running
 
 
 def test_no_more_frames_are_held_than_an_alert_may_need(tmp_path, site):
-    gate = _Camera(name="gate", ring=site.gate.ring, policy=Policy(POLICY))
+    gate = _Camera(name="gate", ring=site.gate.ring, policy=Policy(POLICY), trouble_after_s=TROUBLE_AFTER_S)
     scores = []
     site.gate._sender = SimpleNamespace(send=lambda score: not scores.append(score))
     with Publisher(site.endpoints) as publisher:
         archive = Archive(tmp_path / "state")
-        sink = _Sink(site._spec, None, None, publisher, archive, {"gate": gate})
+        sink = _Sink(site._spec, None, None, None, publisher, archive, {"gate": gate})
         most = 0
         for level in [LOW, HIGH] * 20 + [HIGH + number for number in range(100)] + [LOW] * 20:
             site.gate.see(level)

@@ -349,7 +349,7 @@ def test_an_unknown_kind_of_source_lists_the_known_ones():
 
 
 class WebCamera(http.server.BaseHTTPRequestHandler):
-    """Ten pictures as motion JPEG, then silence until the client goes."""
+    """Ten pictures a twentieth of a second apart as motion JPEG, then silence until the client goes."""
 
     def log_message(self, *_):
         pass
@@ -365,6 +365,7 @@ class WebCamera(http.server.BaseHTTPRequestHandler):
             jpeg = cv2.imencode(".jpg", np.full((120, 160, 3), 20 * number, np.uint8))[1].tobytes()
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             self.wfile.write(head.encode() + jpeg + b"\r\n")
+            time.sleep(0.05)
         self.connection.settimeout(20)
         self.connection.recv(1)
 

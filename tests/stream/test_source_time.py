@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from stream.source_time import Sampler, StreamClock
+from stream.source_time import Pulse, Sampler, StreamClock
 
 
 def kept(times_s, rate_fps):
@@ -102,6 +102,12 @@ def test_missing_timestamps_are_filled_with_real_time_for_a_camera():
     assert [clock.time(None, now) for now in (100.0, 100.2, 100.9)] == pytest.approx([0, 0.2, 0.9])
 
 
+def test_frames_without_timestamps_faster_than_any_usual_rate_take_real_time():
+    clock = StreamClock(0, live=True)
+
+    assert [clock.time(None, number / 60) for number in range(61)][-1] == pytest.approx(1.0)
+
+
 def test_a_clock_set_back_goes_on_from_the_last_stream_time():
     clock = StreamClock(25, live=False)
 
@@ -130,3 +136,40 @@ def test_a_gap_in_a_recording_stays_a_gap():
     clock = StreamClock(25, live=False)
 
     assert [clock.time(stamp, 0.0) for stamp in (0.0, 3600.0)] == [0, 3600]
+
+
+def stalls(gaps_s, silence_s):
+    """Whether a camera with these gaps between its frames is stalled after such a silence."""
+    pulse, now_s = Pulse(), 50.0
+    pulse.beat(now_s)
+    for gap_s in gaps_s:
+        now_s += gap_s
+        assert not pulse.stalled(now_s - 0.001), "not while frames come"
+        pulse.beat(now_s)
+    return pulse.stalled(now_s + silence_s)
+
+
+@pytest.mark.parametrize(
+    ("fps", "bears_s", "stalls_s"),
+    [(60, 1.0, 1.01), (25, 1.0, 1.01), (2, 1.99, 2.01), (1, 3.99, 4.01), (0.2, 19, 21)],
+)
+def test_a_silence_is_a_stall_only_by_the_cameras_own_rate(fps, bears_s, stalls_s):
+    gaps_s = [1 / fps] * 200
+
+    assert not stalls(gaps_s, bears_s)
+    assert stalls(gaps_s, stalls_s)
+
+
+def test_the_burst_of_a_slow_cameras_first_frames_is_not_its_rate():
+    assert not stalls([0.001] * 20, 1000.0)
+    assert not stalls([*[0.001] * 20, 1.0, 1.0, 1.0], 3.9)
+
+
+def test_a_camera_that_slows_down_while_nothing_moves_stalls_once_at_most():
+    pulse, now_s, stalled = Pulse(), 0.0, 0
+    for gap_s in [0.04] * 200 + [2.0] * 200:
+        now_s += gap_s
+        stalled += pulse.stalled(now_s)
+        pulse.beat(now_s)
+
+    assert stalled == 1

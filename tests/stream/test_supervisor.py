@@ -261,6 +261,21 @@ def test_when_all_sources_are_over_the_rest_may_work_off_what_is_left(tmp_path):
     assert "did not stop" not in app.log
 
 
+def test_a_source_that_breaks_for_good_is_not_tried_again_and_leaves_the_others_alone(tmp_path):
+    """A damaged recording cost all restarts, and then the whole site."""
+    with application(tmp_path, ("sink", "beats", 0), ("film", "breaks_for_good", 1), ("cam", "beats", 1)) as app:
+        app.wait_for_log("film: clip.mp4: cut off")
+        app.pid("cam")
+        assert app.restarts.get("restarts/film", 0.0) == 0.0
+        assert app.stop()[0] == 0
+
+
+def test_where_all_sources_are_over_and_one_broke_the_exit_status_says_so(tmp_path):
+    with application(tmp_path, ("film", "breaks_for_good", 0), ("other", "finishes", 0)) as app:
+        assert app.end() == 1
+    assert app.output == "film: clip.mp4: cut off\n"
+
+
 def test_a_child_that_is_no_source_and_ends_is_replaced(tmp_path):
     with application(tmp_path, ("worker", "finishes", 0), ("cam", "beats", 1), restarts=0) as app:
         assert app.end() == 1
