@@ -60,7 +60,7 @@ def serve(
         port: 0 takes a free one.
         user: Digest authentication, together with `password`.
         basic: Basic authentication instead.
-        codec: "h264" or "jpeg".
+        codec: "h264" or "jpeg"; "copy" sends one H.264 file as it is, for ever, which costs next to nothing.
         tls: PEM file with certificate and key; the URL is then rtsps://.
 
     Raises:
@@ -113,6 +113,7 @@ _CODECS = {
     "h264": "x264enc tune=zerolatency threads=1 speed-preset=veryfast key-int-max=20 bitrate=4000 "
     "! rtph264pay name=pay0 pt=96",
     "jpeg": "jpegenc ! rtpjpegpay name=pay0 pt=26",
+    "copy": "rtph264pay name=pay0 pt=96 config-interval=-1",
 }
 
 
@@ -170,6 +171,39 @@ class _Playlist:
         self._player.set_state(self._gst.State.NULL)
 
 
+class _Copy:
+    """The encoded pictures of a file over and over, restamped with the stream's own time. Kept in memory."""
+
+    def __init__(self, gst: Any, file: str) -> None:
+        self._gst = gst
+        player = gst.parse_launch(
+            "filesrc name=in ! qtdemux ! h264parse config-interval=-1 ! "
+            "video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
+        )
+        player.get_by_name("in").set_property("location", file)
+        player.set_state(gst.State.PLAYING)
+        out = player.get_by_name("out")
+        samples = list(iter(lambda: out.emit("pull-sample"), None))
+        player.set_state(gst.State.NULL)
+        self._buffers = [sample.get_buffer() for sample in samples]
+        caps = samples[0].get_caps()
+        self.caps = caps.to_string()
+        _, above, below = caps.get_structure(0).get_fraction("framerate")
+        self._frame_ns = gst.SECOND * below // above
+        self._frames = 0
+
+    def feed(self, source: Any, _wanted: int = 0) -> None:
+        """Push one more picture into the stream."""
+        buffer = self._buffers[self._frames % len(self._buffers)].copy()
+        buffer.pts = buffer.dts = self._frames * self._frame_ns
+        buffer.duration = self._frame_ns
+        self._frames += 1
+        source.emit("push-buffer", buffer)
+
+    def close(self, *_: Any) -> None:
+        """Nothing is open."""
+
+
 def _main() -> None:
     import gi
 
@@ -187,7 +221,10 @@ def _main() -> None:
         return
 
     def configure(_factory: Any, media: Any) -> None:
-        playlist = _Playlist(Gst, arguments.files, arguments.loop, arguments.fps)
+        if arguments.codec == "copy":
+            playlist: _Playlist | _Copy = _Copy(Gst, arguments.files[0])
+        else:
+            playlist = _Playlist(Gst, arguments.files, arguments.loop, arguments.fps)
         source = media.get_element().get_child_by_name("source")
         source.set_property("caps", Gst.Caps.from_string(playlist.caps))
         source.connect("need-data", playlist.feed)
