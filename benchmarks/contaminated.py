@@ -22,6 +22,7 @@ from calibrate import footage
 from calibrate.backtest.outcome import Level, Outcome, Span, outcome
 from calibrate.backtest.replay import Setup, watch
 from calibrate.calibration import Calibration, calibrate
+from calibrate.report.moments import exceedances, moments
 from configs.schema import CalibrationSettings, Config
 from detector.features.network import Network
 
@@ -59,7 +60,18 @@ def main() -> None:
             piece = Path(folder) / f"anomaly-{file.name}"
             length_s = cut(file, spans[file][0].start_s, _SHARE * len(train) * 16.0, piece)
             rows.append(_row(f"{length_s:.0f} s of clip {file.stem}", learn([*train, piece]), watched, len(train)))
-    print_table(("anomaly in the footage", "named", "others named", "threshold", "caught", "false"), rows)
+    print_table(
+        (
+            "anomaly in the footage",
+            "called suspicious",
+            "others",
+            "place among moments",
+            "threshold",
+            "caught",
+            "false",
+        ),
+        rows,
+    )
 
 
 def learn(files: list[Path]) -> Calibration:
@@ -101,13 +113,16 @@ def cut(clip: Path, start_s: float, most_s: float, path: Path) -> float:
 
 
 def _row(name: str, made: Calibration, watched: dict[Path, list[Span]], segment: int | None) -> list[str]:
-    named = [peak for peak in made.threshold.suspicious if peak.segment == segment]
-    others = len(made.threshold.suspicious) - len(named)
+    suspicious = [peak.segment for peak in made.threshold.suspicious]
+    named = [*suspicious, *(peak.segment for peak in made.threshold.doubtful)]
+    shown = moments(exceedances(made.held_out, made.threshold.suspicious), made.threshold.suspicious, ())
+    places = [place for place, one in enumerate(shown, 1) if one.peak.segment == segment]
     found = _watch(made, watched)
     return [
         name,
-        "-" if segment is None else "yes" if named else "no",
-        str(others),
+        "-" if segment is None else "suspicious" if segment in suspicious else "yes" if segment in named else "no",
+        str(sum(one != segment for one in named)),
+        "-" if segment is None else f"{places[0]} of {len(shown)}" if places else "not shown",
         f"{made.threshold.budget.threshold:.2f}",
         f"{found.caught} of {len(found.catches)}",
         str(len(found.outside)),

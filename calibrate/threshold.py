@@ -33,6 +33,7 @@ _LEAST_THRESHOLD = 1.0
 _LEAST_MARGIN = 0.05  # decades; on a constant score the next rounding would alarm
 _SAFE_CONFIDENCE = 0.6  # of the two-sided interval whose upper end is taken where the footage cannot say
 _SUSPICIOUS = 1e-4  # chance that normal footage of this kind would reach so high
+_DOUBTFUL = 0.05  # the same, from which on somebody should look
 _ENOUGH_TO_SUSPECT = 40  # peaks; fewer are too few to call the highest of them impossible
 _FEWEST_TO_SUSPECT = 8
 _MOST_SUSPICIOUS_SHARE = 0.1
@@ -51,6 +52,8 @@ class Threshold:
     """Episodes that the held-out footage has above the threshold, suspicious ones left out."""
     suspicious: tuple[Peak, ...] = ()
     """So far above all others that they are hardly normal; they do not count in the threshold."""
+    doubtful: tuple[Peak, ...] = ()
+    """Above the others by more than one in twenty normal footages show; they count."""
 
     @property
     def supported_per_day(self) -> float:
@@ -78,7 +81,8 @@ def choose(
         others: Budgets, false alerts a day, whose thresholds are told as well.
     """
     footage = runs(held_out, policy)
-    suspicious = _suspicious(footage, footage_s)
+    outstanding = _outstanding(footage, footage_s, _DOUBTFUL)
+    suspicious = _outstanding(footage, footage_s, _SUSPICIOUS)
     usual = [_without(run, suspicious) for run in footage]
     asked = _for_budget(usual, footage_s, alerts_per_day)
     return Threshold(
@@ -86,6 +90,7 @@ def choose(
         footage_s=footage_s,
         held_out_alerts=len(peaks(usual, asked.threshold)),
         suspicious=suspicious,
+        doubtful=outstanding[len(suspicious) :],
         others=tuple(_for_budget(usual, footage_s, other) for other in others),
     )
 
@@ -141,8 +146,8 @@ def _lowest_within(footage: Sequence[Run], allowed: int, least: float) -> float:
     return float(candidates[high])
 
 
-def _suspicious(footage: Sequence[Run], footage_s: float) -> tuple[Peak, ...]:
-    """Episodes that a tail fitted to the others would hardly ever bring about, the highest first."""
+def _outstanding(footage: Sequence[Run], footage_s: float, chance: float) -> tuple[Peak, ...]:
+    """Episodes that a tail fitted to the others brings about with less than this chance, the highest first."""
     tail = _tail(footage, footage_s, fewest=_ENOUGH_TO_SUSPECT)
     if tail is None:
         return ()
@@ -151,7 +156,7 @@ def _suspicious(footage: Sequence[Run], footage_s: float) -> tuple[Peak, ...]:
     while len(found) - flagged > _FEWEST_TO_SUSPECT and flagged < _MOST_SUSPICIOUS_SHARE * len(found):
         others = np.array([peak.height for peak in found[flagged + 1 :]]) - tail.level
         rest = Tail(level=tail.level, excess=np.maximum(others, 1e-9), footage_s=footage_s)
-        if rest.chance_of(found[flagged].height) >= _SUSPICIOUS:
+        if rest.chance_of(found[flagged].height) >= chance:
             break
         flagged += 1
     return tuple(found[:flagged])

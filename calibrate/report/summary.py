@@ -58,6 +58,12 @@ def promise(threshold: Threshold) -> str:
             f"{_number(threshold.supported_per_day)} false alerts a day; for {budget(asked)} the threshold is "
             f"extrapolated, on the safe side. About {duration(NEEDED_ALERTS * DAY_S / asked)} would confirm it."
         )
+    if threshold.doubtful:
+        times = ", ".join(f"{clock(peak.time_s)} of {peak.segment + 1}" for peak in threshold.doubtful)
+        said.append(
+            f"Look at {times} (minutes and recording): it stands out more than is usual, and counts. If it is an "
+            "anomaly, leave it out and calibrate again."
+        )
     if threshold.suspicious:
         times = ", ".join(f"{clock(peak.time_s)} of {peak.segment + 1}" for peak in threshold.suspicious)
         said.append(

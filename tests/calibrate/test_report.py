@@ -113,6 +113,12 @@ def test_footage_long_enough_for_the_budget_promises_what_was_seen():
     assert "extrapolated" not in said
 
 
+def test_what_only_stands_out_is_told_to_be_looked_at():
+    said = promise(threshold(doubtful=(Peak(segment=2, time_s=65.0, height=7.0),)))
+
+    assert "Look at 1:05 of 3 (minutes and recording)" in said
+
+
 def test_what_is_suspicious_is_told_with_its_time():
     peaks = (Peak(segment=0, time_s=125.2, height=20.0), Peak(segment=2, time_s=3725.0, height=15.0))
     said = promise(threshold(suspicious=peaks))

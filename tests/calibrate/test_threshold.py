@@ -159,6 +159,18 @@ def test_what_is_hardly_normal_is_told_and_does_not_make_the_monitor_blind():
     assert clean.suspicious == ()
 
 
+def test_what_stands_out_a_little_counts_and_is_told():
+    scores = normal_scores(30, 0)
+    scores[1000:1010] = 1.6 * scores.max()
+
+    threshold = chosen(scores, 1.0)
+
+    assert threshold.suspicious == ()
+    (peak,) = threshold.doubtful
+    assert peak.time_s == pytest.approx(1005 / RATE_FPS, abs=2.0)
+    assert threshold.budget.threshold > peak.height
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_the_highest_of_normal_visits_is_no_suspicion(seed):
     assert chosen(normal_scores(60, seed), 1.0).suspicious == ()
