@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks import _textbook
+from benchmarks._by_hand import ByHand
 from benchmarks._footage import DATA
 from benchmarks._table import print_table
 from calibrate import footage
@@ -34,10 +34,9 @@ from configs.schema import Config
 from detector.detector import Features, Sighting, features
 from detector.family import Family
 from detector.features.grid import Grid
-from detector.features.network import InnerLayers, Layers, Network
+from detector.features.network import Layers, Network
 from detector.fusion import Evidence, fuse
 from detector.observer import Activity, Observer
-from detector.scales import sigma_grid
 from stream.source import Picture, open_source
 
 STAGES = ("decode", "motion, background", "network", "vectors", "densities", "fusion")
@@ -145,7 +144,7 @@ def measure(normal: Sequence[str], watched: str, frames: int) -> Cost:
     network.cost = cost
     observer = _TimedObserver(grid, plan.rate_fps, (), scene)
     observer.cost = cost
-    by_hand = _ByHand(grid, learned)
+    by_hand = ByHand(grid, learned.families)
     by_hand_s = []
     with open_source(watched, size=plan.size, rate_fps=plan.rate_fps, connection=_CONFIG.connection) as source:
         pictures = islice(source, frames)
@@ -156,7 +155,9 @@ def measure(normal: Sequence[str], watched: str, frames: int) -> Cost:
             if picture is None:
                 break
             if cost.frames % _BY_HAND_EVERY == 0:
-                by_hand_s.append(by_hand(picture))
+                start_s = time.thread_time()
+                by_hand.judge(picture.image)
+                by_hand_s.append(time.thread_time() - start_s)
             _watch(picture, observer, network, learned, cost)
         cost.seconds["decode"] += (time.process_time() - process_s) - (time.thread_time() - thread_s)
     cost.by_hand_s = sum(by_hand_s) / len(by_hand_s)
@@ -186,37 +187,6 @@ def _evidence(family: Family, seen: Features) -> Evidence | None:
     if sample is None:
         return None
     return Evidence(sample.cells, family.decades(family.levels(sample.vectors)))
-
-
-class _ByHand:
-    """Judges whole pictures as one would first write it."""
-
-    def __init__(self, grid: Grid, learned: Learned) -> None:
-        self._grid = grid
-        self._layers = InnerLayers()
-        self._nets = [
-            (family, family.net, _textbook.TextbookNet.like(family.net, family.settings.training.units))
-            for family in learned.families
-            if family.net is not None
-        ]
-        self._judge(np.zeros((grid.height, grid.width, 3), np.uint8))  # the first time takes longer
-
-    def __call__(self, picture: Picture) -> float:
-        """CPU time of one frame, s."""
-        start_s = time.thread_time()
-        self._judge(picture.image)
-        return time.thread_time() - start_s
-
-    def _judge(self, image: npt.NDArray[np.uint8]) -> None:
-        with torch.inference_mode():
-            self._layers(torch.from_numpy(image[None]))
-        cells = self._grid.rows * self._grid.columns
-        for family, net, textbook in self._nets:
-            settings = family.settings
-            vectors = np.zeros((cells, len(family.mean)), np.float32)  # what the values are does not change the cost
-            x = family.standardised(vectors, net)
-            sigmas = sigma_grid(settings.training.sigma_low, settings.training.sigma_high, settings.scales)
-            _textbook.read(textbook, x, sigmas, len(x))
 
 
 def _row(name: str, cost: Cost) -> tuple[str, ...]:
