@@ -61,7 +61,8 @@ def export(
 
     with Store.open(_store_folder(store, config_file)) as opened:
         records = opened.find(camera=camera, since=_since(days))
-        sys.stdout.write(as_json_lines(records) if form is Form.JSON else as_csv(records))
+        write = as_json_lines if form is Form.JSON else as_csv
+        sys.stdout.write(write(records, opened.feedback()))
 
 
 def _store_folder(store: Path | None, config_file: Path | None) -> Path:

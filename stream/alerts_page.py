@@ -35,12 +35,13 @@ _CSV_COLUMNS = (
     "y1",
     "evidence",
     "reason",
+    "verdict",
 )
 
 
 def as_table(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) -> Table:
     """One line for each, in the order given; times are UTC, as in the ids."""
-    verdicts = {one.alert_id: one.verdict for one in feedback if one.undone_utc is None}
+    verdicts = _verdicts(feedback)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True, overflow="fold")  # whole on any terminal: it is what one copies
     for name in ("camera", "kind", "began (UTC)", "lasted", "score", "where, why"):
@@ -85,13 +86,16 @@ def as_details(record: AlertRecord, feedback: Iterable[Feedback] = ()) -> Table:
     return table
 
 
-def as_json_lines(records: Iterable[AlertRecord]) -> str:
-    """One JSON object on each line, with the records' own names; what is not known is null."""
-    return "".join(f"{json.dumps(asdict(record), allow_nan=False)}\n" for record in records)
+def as_json_lines(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) -> str:
+    """One JSON object on each line, with the records' own names and "verdict"; what is not known is null."""
+    verdicts = _verdicts(feedback)
+    rows = ({**asdict(record), "verdict": verdicts.get(record.id)} for record in records)
+    return "".join(f"{json.dumps(row, allow_nan=False)}\n" for row in rows)
 
 
-def as_csv(records: Iterable[AlertRecord]) -> str:
+def as_csv(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) -> str:
     """CSV with a header line; what is not known is empty, several paths are separated by "|"."""
+    verdicts = _verdicts(feedback)
     text = io.StringIO()
     writer = csv.DictWriter(text, _CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -99,9 +103,19 @@ def as_csv(records: Iterable[AlertRecord]) -> str:
         row = asdict(record)
         region = row.pop("region") or (None,) * 4
         writer.writerow(
-            {**row, **dict(zip(("x0", "y0", "x1", "y1"), region, strict=True)), "evidence": "|".join(record.evidence)}
+            {
+                **row,
+                **dict(zip(("x0", "y0", "x1", "y1"), region, strict=True)),
+                "evidence": "|".join(record.evidence),
+                "verdict": verdicts.get(record.id),
+            }
         )
     return text.getvalue()
+
+
+def _verdicts(feedback: Iterable[Feedback]) -> dict[str, str]:
+    """What was said of alerts and not taken back, by their ids."""
+    return {one.alert_id: one.verdict for one in feedback if one.undone_utc is None}
 
 
 def _clock(utc: str | None) -> str:

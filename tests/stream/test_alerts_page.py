@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from stream.alerts_page import as_csv, as_details, as_json_lines, as_table
-from stream.store import AlertRecord
+from stream.store import AlertRecord, Feedback
 
 ENDED = AlertRecord(
     id="20260131-120000-gate-3f",
@@ -100,11 +100,26 @@ def test_what_looks_like_markup_is_shown_as_it_is():
 def test_json_lines_hold_every_field_by_its_name():
     text = as_json_lines([OPEN, ENDED])
     first, second = text.splitlines()
-    assert json.loads(second) == {**asdict(ENDED), "region": list(ENDED.region), "evidence": list(ENDED.evidence)}
+    assert json.loads(second) == {
+        **asdict(ENDED),
+        "region": list(ENDED.region),
+        "evidence": list(ENDED.evidence),
+        "verdict": None,
+    }
     assert json.loads(first)["ended_s"] is None
     assert json.loads(first)["region"] is None
     assert text.endswith("}\n")
     assert as_json_lines([]) == ""
+
+
+def test_what_was_said_of_an_alert_and_not_taken_back_is_exported_with_it():
+    said = [Feedback(alert_id=ENDED.id, verdict="normal", utc="2026-01-31T13:00:00.000Z")]
+    undone = [replace(said[0], undone_utc="2026-01-31T14:00:00.000Z")]
+    for feedback, verdict in ((said, "normal"), (undone, "")):
+        _, row = csv.DictReader(io.StringIO(as_csv([OPEN, ENDED], feedback)))
+        assert row["verdict"] == verdict
+        (line,) = as_json_lines([ENDED], feedback).splitlines()
+        assert json.loads(line)["verdict"] == (verdict or None)
 
 
 def test_csv_holds_every_field_and_survives_commas_and_quotes():
@@ -113,5 +128,5 @@ def test_csv_holds_every_field_and_survives_commas_and_quotes():
     assert second["evidence"] == '/somewhere/a,"b".jpg|/somewhere/c.jpg'
     assert [float(second[name]) for name in ("x0", "y0", "x1", "y1")] == list(ENDED.region)
     assert float(second["score"]) == ENDED.score
-    assert set(second) - {"x0", "y0", "x1", "y1"} == set(asdict(ENDED)) - {"region"}
+    assert set(second) - {"x0", "y0", "x1", "y1", "verdict"} == set(asdict(ENDED)) - {"region"}
     assert as_csv([]).splitlines() == [as_csv([ENDED]).splitlines()[0]]
