@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from stream.clock import utc_now
+from stream.retention import Limits, Retention
 from stream.store import AlertRecord, Store, StoreError
 
 logger = logging.getLogger(__name__)
@@ -22,8 +23,9 @@ _MOST_UNSAVED = 1000  # alerts; about a megabyte
 class Archive:
     """The store, whose trouble is logged once and then waited out: what it did not take is offered again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder = folder
+        self._retention = Retention(folder, limits)
         self._store: Store | None = None
         self._unsaved: dict[str, AlertRecord] = {}
         self._interrupted: list[AlertRecord] = []
@@ -32,6 +34,8 @@ class Archive:
         self._retry_s = 0.0
         self.errors = 0
         """Tries that failed."""
+        self.given_up = 0
+        """Alerts that more than could wait; they were announced all the same."""
 
     @property
     def waiting(self) -> int:
@@ -47,6 +51,7 @@ class Archive:
         self._unsaved[record.id] = record
         if len(self._unsaved) > _MOST_UNSAVED:
             del self._unsaved[next(iter(self._unsaved))]
+            self.given_up += 1
         self.flush()
         return self._fault if self._unsaved else ""
 
@@ -60,17 +65,25 @@ class Archive:
             self._look_back(self._store)
             self._store.save(*self._unsaved.values())
         except StoreError as error:
-            self.errors += 1
-            if not self._fault:
-                logger.error("%s; alerts go on without being stored", error)
-            self._fault = str(error)
-            self._retry_s = time.monotonic() + _RETRY_EVERY_S
-            self.close()
+            self._fail(error)
             return
         self._unsaved.clear()
         if self._fault:
             self._fault = ""
             logger.info("alerts are stored again")
+
+    @property
+    def removed(self) -> int:
+        """Alerts that had to go because they were too old or too much."""
+        return self._retention.removed
+
+    def tidy(self) -> None:
+        """Remove what is too old or too much, a little at a time."""
+        if self._store is not None and not self._fault:
+            try:
+                self._retention.step(self._store)
+            except StoreError as error:
+                self._fail(error)
 
     def take_interrupted(self) -> list[AlertRecord]:
         """Alerts that a killed process had left open, each once."""
@@ -82,6 +95,14 @@ class Archive:
         if self._store is not None:
             self._store.close()
             self._store = None
+
+    def _fail(self, error: StoreError) -> None:
+        self.errors += 1
+        if not self._fault:
+            logger.error("%s; alerts go on without being stored", error)
+        self._fault = str(error)
+        self._retry_s = time.monotonic() + _RETRY_EVERY_S
+        self.close()
 
     def _look_back(self, store: Store) -> None:
         """End what an earlier process left open: once, before this one's own alerts come into the store."""

@@ -18,7 +18,7 @@ _LONGEST_PERIOD_S = 5.0  # a camera that is silent for longer is not waited for
 
 
 class Intake:
-    """One camera's frames in their order, each handed on at most once.
+    """One camera's frames in their order, each handed on at most once, also by one that takes another's place.
 
     `drops` counts the others by cause: `overwritten` before they were read, `stale` when their turn came.
     """
@@ -29,18 +29,17 @@ class Intake:
         self.period_s = 0.0
         """Running mean of the time between frames, 0 = not known yet."""
         self._ring = ring
-        self._next = ring.oldest
         self._captured_s: float | None = None
 
     def take(self, now_s: float, staleness_s: float) -> Frame | None:
         """The oldest frame that is not stale, None where there is none. Never waits."""
-        while self._next <= self._ring.newest:
-            lost = self._ring.oldest - self._next
+        while (seq := self._ring.taken + 1) <= self._ring.newest:
+            lost = self._ring.oldest - seq
             if lost > 0:
                 self.drops["overwritten"] += lost
-                self._next += lost
-            frame = self._ring.read(self._next)
-            self._next += 1
+                seq += lost
+            frame = self._ring.read(seq)
+            self._ring.taken = seq
             if frame is None:
                 self.drops["overwritten"] += 1
                 continue
@@ -54,7 +53,7 @@ class Intake:
     @property
     def waiting(self) -> int:
         """Frames in the ring whose turn is still to come."""
-        return self._ring.newest + 1 - max(self._next, self._ring.oldest)
+        return self._ring.newest + 1 - max(self._ring.taken + 1, self._ring.oldest)
 
     def close(self) -> None:
         """Let go of the ring."""

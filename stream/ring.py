@@ -18,7 +18,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-_HEADER_BYTES = 64  # the newest sequence number, on a cache line of its own
+_HEADER_BYTES = 128  # the newest sequence number and the latest that was taken, on a cache line each
+_TAKEN_BYTES = 64
 _SLOT_HEADER = np.dtype(
     [("begin", "<i8"), ("end", "<i8"), ("stream_time_s", "<f8"), ("captured_at_s", "<f8"), ("utc_s", "<f8")]
 )
@@ -75,6 +76,7 @@ class Ring:
         self._owner = owner
         buffer = memory.buf
         self._newest = np.ndarray((1,), np.int64, buffer)
+        self._taken = np.ndarray((1,), np.int64, buffer, _TAKEN_BYTES)
         self._headers = []
         self._images = []
         for slot in range(spec.slots):
@@ -109,7 +111,7 @@ class Ring:
             memory.unlink()
             raise RingError(_too_little(spec, free)) from error
         ring = cls(spec, memory, owner=True)
-        ring._newest[0] = _NONE
+        ring._newest[0] = ring._taken[0] = _NONE
         for header in ring._headers:
             header["begin"] = header["end"] = _NONE
         return ring
@@ -159,6 +161,18 @@ class Ring:
         return int(self._newest[0])
 
     @property
+    def taken(self) -> int:
+        """Sequence number up to which the one who works through the frames has got, -1 before the first.
+
+        Kept here, so that whoever replaces it goes on from there and can say what was missed.
+        """
+        return int(self._taken[0])
+
+    @taken.setter
+    def taken(self, seq: int) -> None:
+        self._taken[0] = seq
+
+    @property
     def oldest(self) -> int:
         """Lowest sequence number that may still be read, 0 before the first frame.
 
@@ -185,7 +199,7 @@ class Ring:
 
     def close(self) -> None:
         """Let go of the segment; the creator also removes it. Safe to call twice."""
-        self._newest = np.full(1, _NONE, np.int64)
+        self._newest, self._taken = np.full((2, 1), _NONE, np.int64)
         self._headers, self._images = [], []
         self._memory.close()
         if self._owner:

@@ -23,6 +23,7 @@ from stream.messages import Alert, Health, Score
 from stream.messages import Camera as CameraState
 from stream.overview import place
 from stream.policy import SET_BACK, SILENT, Event, Policy
+from stream.retention import Limits
 from stream.ring import Frame, Ring, RingSpec
 from stream.store import AlertRecord, new_id
 
@@ -59,6 +60,8 @@ class SinkSpec:
     folder: Path
     """Of the store; pictures are kept in `evidence/CAMERA/` below it."""
     cameras: tuple[SinkCamera, ...]
+    limits: Limits
+    """Of what is kept."""
 
 
 def run(spec: SinkSpec, parent: Parent) -> None:
@@ -78,7 +81,7 @@ def run(spec: SinkSpec, parent: Parent) -> None:
         receiver = stack.enter_context(ScoreReceiver(spec.endpoints))
         publisher = stack.enter_context(Publisher(spec.endpoints))
         states = stack.enter_context(Subscriber(spec.endpoints, (b"camera/",)))
-        archive = Archive(spec.folder)
+        archive = Archive(spec.folder, spec.limits)
         stack.callback(archive.close)
         _Sink(spec, parent, receiver, states, publisher, archive, cameras).run()
 
@@ -223,6 +226,7 @@ class _Sink:
     def _keep_house(self) -> None:
         self._look_at_states()
         self._archive.flush()
+        self._archive.tidy()
         for record in self._archive.take_interrupted():
             logger.info("alert %s: %s", record.id, record.reason)
             if record.camera in self._cameras:
@@ -466,6 +470,8 @@ class _Sink:
         counters["open"] = sum(counters[f"open/{name}"] for name in self._cameras)
         counters["store_errors"] = self._archive.errors
         counters["not_stored"] = self._archive.waiting
+        counters["given_up"] = self._archive.given_up
+        counters["removed"] = self._archive.removed
         self._publisher.send(Health(process=PROCESS, utc=utc_now(), counters=counters))
         self._reported_s = time.monotonic()
 

@@ -21,6 +21,7 @@ from stream.bus_keys import KeysError
 from stream.capture import CaptureSpec
 from stream.observers import STAGE, Show, servers, viewers
 from stream.reload import ReloadError
+from stream.retention import Limits
 from stream.ring import Ring, RingError
 from stream.running import Claim, claim
 from stream.seat import Child
@@ -248,7 +249,12 @@ class _Site:
                     endpoints=self._endpoints,
                 )
             )
-        sink = SinkSpec(endpoints=self._endpoints, folder=self._folder, cameras=tuple(sink_cameras))
+        sink = SinkSpec(
+            endpoints=self._endpoints,
+            folder=self._folder,
+            cameras=tuple(sink_cameras),
+            limits=Limits(days=config.store.keep_days, megabytes=config.store.keep_megabytes),
+        )
         worker = WorkerSpec(
             endpoints=self._endpoints,
             settings=config.worker,

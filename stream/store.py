@@ -261,6 +261,37 @@ class Store:
         order = " ORDER BY started_utc DESC, id DESC LIMIT ?"
         return self._read(_SELECT + where + order, (*wanted.values(), -1 if limit is None else limit))
 
+    def oldest(self, limit: int, before: datetime | None = None) -> list[AlertRecord]:
+        """Alerts that have ended, oldest first.
+
+        Args:
+            before: With its time zone; only alerts that started before.
+
+        Raises:
+            StoreError: They cannot be read.
+        """
+        condition = "" if before is None else " AND started_utc < ?"
+        values = () if before is None else (utc_text(before),)
+        query = f"{_SELECT} WHERE state = 'ended'{condition} ORDER BY started_utc, id LIMIT ?"
+        return self._read(query, (*values, limit))
+
+    def remove(self, *ids: str) -> None:
+        """Forget these alerts and what was said of them; all or none.
+
+        Raises:
+            StoreError: They are still there.
+        """
+        self._check_place()
+        rows = [(name,) for name in ids]
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany("DELETE FROM feedback WHERE alert_id = ?", rows)
+            self._connection.executemany("DELETE FROM alerts WHERE id = ?", rows)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise _explained(self.path, error) from error
+
     def close(self) -> None:
         """Safe to call twice."""
         _close(self._connection)

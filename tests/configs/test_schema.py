@@ -271,7 +271,7 @@ def test_a_wrong_value_is_told_with_its_line_its_bound_and_what_was_given(proble
         ("analysis: {stride_s: 1}", "1: analysis.stride_s: unknown key, did you mean clip.stride_s?"),
         (GATE + "    rate_fps: 3", "4: cameras.0.rate_fps: unknown key, did you mean analysis.rate_fps?"),
         (GATE + "    treshold: 3", "4: cameras.0.treshold: unknown key, did you mean threshold?"),
-        ("store: {zzz: 3}", "1: store.zzz: unknown key; known here: folder"),
+        ("store: {zzz: 3}", "1: store.zzz: unknown key; known here: folder, keep_days, keep_megabytes"),
         ("5: 3", "1: 5: unknown key; known here: " + ", ".join(Config.model_fields)),
     ],
 )

@@ -98,11 +98,19 @@ class TestIntake:
         assert frame.seq == 2
         assert intake.drops == {"overwritten": 0, "stale": 2}
 
-    def test_it_starts_with_what_a_ring_still_has(self, ring):
+    def test_it_starts_with_what_a_ring_still_has_and_counts_the_rest(self, ring):
         write(ring, 0.0, 10)
         intake = Intake("gate", ring)
         assert take_all(intake) == [7, 8, 9]
-        assert intake.drops == {"overwritten": 0, "stale": 0}
+        assert intake.drops == {"overwritten": 7, "stale": 0}
+
+    def test_whoever_takes_its_place_goes_on_where_it_was(self, ring):
+        write(ring, 0.0, 2)
+        assert take_all(Intake("gate", ring)) == [0, 1]
+        write(ring, 0.0, 1)
+        heir = Intake("gate", ring)
+        assert take_all(heir) == [2]
+        assert heir.drops == {"overwritten": 0, "stale": 0}
 
     @pytest.mark.parametrize("seed", range(5))
     def test_what_is_dropped_and_what_is_handed_on_are_all_there_was(self, ring, seed):

@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from stream.bus import Broker, Endpoints, Publisher, ScoreSender, Subscriber
 from stream.evidence import outline_px
 from stream.messages import Alert, Health, Score
 from stream.policy import Policy
+from stream.retention import Limits
 from stream.ring import Ring
 from stream.sink import SinkCamera, SinkSpec, _Camera, _Sink
 from stream.store import FILE_NAME, Store
@@ -31,6 +33,7 @@ REGION = (0.25, 0.25, 0.75, 0.75)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 POLICY = PolicySettings(hold_s=1.0, merge_gap_s=0.0, cooldown_s=0.0)
 TROUBLE_AFTER_S = 60.0  # no camera of these tests says how it is, except where that is what is tested
+LIMITS = Limits(days=9000.0, megabytes=100.0)
 OPENS, ENDS = [HIGH] * 3, [LOW] * 6
 
 
@@ -90,6 +93,7 @@ class Site:
         self.endpoints = endpoints
         self._subscriber = subscriber
         self._spec = SinkSpec(
+            limits=LIMITS,
             endpoints=endpoints,
             folder=self.folder,
             cameras=tuple(
@@ -489,7 +493,7 @@ def test_no_more_frames_are_held_than_an_alert_may_need(tmp_path, site):
     scores = []
     site.gate._sender = SimpleNamespace(send=lambda score: not scores.append(score))
     with Publisher(site.endpoints) as publisher:
-        archive = Archive(tmp_path / "state")
+        archive = Archive(tmp_path / "state", LIMITS)
         sink = _Sink(site._spec, None, None, None, publisher, archive, {"gate": gate})
         most = 0
         for level in [LOW, HIGH] * 20 + [HIGH + number for number in range(100)] + [LOW] * 20:
@@ -547,3 +551,20 @@ def test_anomalies_alert_also_while_the_camera_has_moved(running):
     running.stop()
     assert {record.state for record in running.all_stored()} == {"ended"}
     assert len(running.all_stored()) == 2
+
+
+def test_alerts_that_are_too_old_go_with_their_pictures_while_it_works(running):
+    running.gate.see(*OPENS, *ENDS)
+    start = running.next_alert("start")
+    running.next_alert("end")
+    with Store.open(running.folder) as store:
+        old = replace(store.get(start.id), id="old", started_utc="1990-01-01T00:00:00.000Z")
+        picture = running.folder / "evidence" / "gate" / "old.jpg"
+        picture.write_bytes(b"a picture")
+        store.save(replace(old, evidence=(str(picture),)))
+    running.stop()
+    running.start()
+    running.wait_for_counters(removed=1)
+    assert [record.id for record in running.all_stored()] == [start.id]
+    assert not picture.exists()
+    assert Path(start.evidence[0]).exists()
