@@ -9,6 +9,7 @@ lost with it, and so is what that process had counted since its last word, a sec
 """
 
 import argparse
+import contextlib
 import json
 import random
 import signal
@@ -137,11 +138,11 @@ class Site:
 
     def children(self) -> list[psutil.Process]:
         """Of the supervisor, in the order of their start."""
-        found = [
-            one
-            for one in psutil.Process(self.watch.process.pid).children()
-            if "resource_tracker" not in " ".join(one.cmdline())
-        ]
+        found = []
+        for one in psutil.Process(self.watch.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # a zombie included
+                if "resource_tracker" not in " ".join(one.cmdline()):
+                    found.append(one)
         return sorted(found, key=lambda one: one.create_time())
 
     def hear(self, seconds: float) -> None:
