@@ -143,6 +143,13 @@ def _of_alerts(state: State) -> Iterator[list[str]]:
     )
     yield _by("camera", state, "sink", "open/", "alerts_open", "gauge", "Alerts that have not ended.")
     yield _single("alerts_not_stored", "gauge", "Alerts that wait for a store that fails.", sink.get("not_stored"))
+    yield _single(
+        "alerts_given_up_total",
+        "counter",
+        "Alerts announced, but never stored: too many waited.",
+        sink.get("given_up"),
+    )
+    yield _single("alerts_removed_total", "counter", "Alerts too old or too many to be kept.", sink.get("removed"))
     yield _single("store_errors_total", "counter", "Tries to store that failed.", sink.get("store_errors"))
     yield _single(
         "scores_dropped_total", "counter", "Scores given up on their way to alerts.", worker.get("backlog_dropped")

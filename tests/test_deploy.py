@@ -97,7 +97,7 @@ def test_the_service_says_itself_when_it_is_ready_and_ends_its_processes_itself(
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze")
 def test_systemd_finds_nothing_wrong_with_the_service(tmp_path):
-    text = re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", UNIT.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^(Exec\w+)=\S+", rf"\1={sys.executable}", UNIT.read_text(), flags=re.MULTILINE)
     (tmp_path / UNIT.name).write_text(text)
     said = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", tmp_path / UNIT.name],

@@ -89,6 +89,8 @@ class Site:
         self.books = Books()
         self.faults: Counter[str] = Counter()
         self.kills: Counter[str] = Counter()
+        self.replaced_s: dict[str, list[float]] = defaultdict(list)
+        """From the signal to the first word of the heir, by what was done."""
         clip = film(folder / "street.mp4", CLIP)
         url = stack.enter_context(rtsp_server.serve([clip], loop=True))
         self.proxies = {
@@ -208,12 +210,14 @@ class Site:
 
     def _replace(self, name: str, number: signal.Signals) -> None:
         before = {one.pid for one in self.children()}
+        began_s = time.monotonic()
         self.parts[name].send_signal(number)
         self.parts[name] = self.wait(
             lambda: next((one for one in self.children() if one.pid not in before), None), REPLACED_S
         )
         self.books.lives[name].append({})
         self.wait(lambda: self.books.lives[name][-1], REPLACED_S)
+        self.replaced_s[f"{number.name} {name.partition('-')[0]}"].append(time.monotonic() - began_s)
 
     def reload(self) -> None:
         self.faults["reload"] += 1
@@ -279,9 +283,12 @@ def soak(folder: Path, *, minutes: float, cameras: int, faults_per_minute: float
 
 
 def _print_faults(site: Site) -> None:
-    print(
-        f"{site.faults.total()} faults: " + ", ".join(f"{count} {what}" for what, count in site.faults.most_common())
-    )
+    counted = ", ".join(f"{count} {what}" for what, count in site.faults.most_common())
+    print(f"{site.faults.total()} faults: {counted}")
+    for what, seconds in sorted(site.replaced_s.items()):
+        print(
+            f"{what}: replaced {np.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f}) after the signal"
+        )
 
 
 def _frames(site: Site) -> list[str]:

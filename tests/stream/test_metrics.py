@@ -49,6 +49,8 @@ def state():
             "open/yard": 0,
             "not_stored": 4,
             "store_errors": 9,
+            "given_up": 10,
+            "removed": 11,
             "refused": 5,
         },
         "worker": {
@@ -99,6 +101,8 @@ def test_what_is_known_is_told(state):
         ("alerts_open", 'camera="gate"'): 1,
         ("alerts_not_stored", ""): 4,
         ("store_errors_total", ""): 9,
+        ("alerts_given_up_total", ""): 10,
+        ("alerts_removed_total", ""): 11,
         ("scores_dropped_total", ""): 8,
         ("scores_missed_total", 'camera="gate"'): 0,
     }

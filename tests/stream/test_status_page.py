@@ -14,6 +14,7 @@ RUNNING = Running(
     store="/kept",
     cameras=("gate", "entrance"),
     endpoints=Endpoints(scores="ipc://a", publish="ipc://b", subscribe="ipc://c"),
+    requests="/sockets/requests",
 )
 
 
