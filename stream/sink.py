@@ -4,16 +4,14 @@ The trouble of keeping alerts never stops the announcing of them. Knows nothing 
 """
 
 import logging
-import math
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from configs.schema import PolicySettings
 from stream.archive import Archive
 from stream.bus import Endpoints, Publisher, ScoreReceiver, Subscriber
 from stream.child import Parent
@@ -22,9 +20,9 @@ from stream.evidence import EvidenceError, snapshot
 from stream.messages import Alert, Health, Score
 from stream.messages import Camera as CameraState
 from stream.overview import place
-from stream.policy import SET_BACK, SILENT, Event, Policy
+from stream.policy import SET_BACK, SILENT, Event
 from stream.retention import Limits
-from stream.ring import Frame, Ring, RingSpec
+from stream.sink_camera import Camera, Moment, SinkCamera
 from stream.store import AlertRecord, new_id
 
 logger = logging.getLogger(__name__)
@@ -39,17 +37,6 @@ _BROKER_S = 2.0
 _STATES_PER_TICK = 1000  # so that a flood of them cannot hold the loop
 _DRAIN_POLL_S = 0.1  # the lane is empty where nothing comes for so long: the workers are gone before the sink ...
 _DRAIN_S = 1.5  # ... and where one is not, this is the end
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkCamera:
-    """What the sink needs of one camera."""
-
-    name: str
-    ring: RingSpec
-    policy: PolicySettings
-    trouble_after_s: float
-    """Without pictures for so long, it is an alert."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +61,10 @@ def run(spec: SinkSpec, parent: Parent) -> None:
         RingError: A camera's ring is not there.
     """
     with ExitStack() as stack:
-        cameras: dict[str, _Camera] = {}
+        cameras: dict[str, Camera] = {}
         stack.callback(_let_go, cameras)
         for camera in spec.cameras:
-            cameras[camera.name] = _Camera.attached(camera)
+            cameras[camera.name] = Camera.attached(camera)
         receiver = stack.enter_context(ScoreReceiver(spec.endpoints))
         publisher = stack.enter_context(Publisher(spec.endpoints))
         states = stack.enter_context(Subscriber(spec.endpoints, (b"camera/",)))
@@ -86,82 +73,7 @@ def run(spec: SinkSpec, parent: Parent) -> None:
         _Sink(spec, parent, receiver, states, publisher, archive, cameras).run()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Moment:
-    """A score above the threshold and its frame, None where the ring has lost it."""
-
-    score: Score
-    frame: Frame | None
-
-    @property
-    def utc(self) -> str:
-        return utc_text(datetime.fromisoformat(self.score.utc))
-
-
-@dataclass(slots=True, kw_only=True)
-class _Camera:
-    name: str
-    ring: Ring
-    policy: Policy
-    trouble_after_s: float
-    since_s: float = -math.inf
-    """When it was taken up, monotonic: what was captured before was another camera of this name, or its source."""
-    last_seq: int = -1
-    heard_s: float = field(default_factory=time.monotonic)
-    """When the latest score came, monotonic; before the first, since when it is waited for."""
-    utc: datetime = datetime.min
-    """Of the latest score."""
-    moments: dict[float, _Moment] = field(default_factory=dict)
-    """By stream time: what is a peak, or may become one."""
-    alert: AlertRecord | None = None
-    """The open one."""
-    trouble: AlertRecord | None = None
-    """The open one about the camera itself."""
-    well_s: float = math.inf
-    """When it was last known to deliver pictures, or first heard of, monotonic; capture starts after the sink."""
-    out: bool = False
-    """Its open trouble is that it does not."""
-    complaint: str = ""
-    """Why, as its capture process says."""
-    over: bool = False
-    """A file or scene that has ended."""
-    pictured_s: float | None = None
-    """Stream time of the moment its picture shows."""
-
-    @classmethod
-    def attached(cls, camera: SinkCamera, since_s: float = -math.inf) -> "_Camera":
-        return cls(
-            name=camera.name,
-            ring=Ring.attach(camera.ring),
-            policy=Policy(camera.policy),
-            trouble_after_s=camera.trouble_after_s,
-            since_s=since_s,
-        )
-
-    def keep_moment(self, score: Score, events: list[Event]) -> None:
-        """Take the frame of this score where an alert may need it."""
-        time_s = score.stream_time_s
-        if time_s in self.policy.peak_candidates_s or any(event.episode.peaked_s == time_s for event in events):
-            same_time = self.moments.get(time_s)
-            if same_time is None or score.score > same_time.score.score:
-                self.moments[time_s] = _Moment(score=score, frame=self.ring.read(score.seq))
-
-    def forget_moments(self) -> None:
-        """Let go of the frames that no alert can need any more."""
-        needed_s = self.policy.peak_candidates_s
-        self.moments = {time_s: moment for time_s, moment in self.moments.items() if time_s in needed_s}
-
-    def utc_at(self, stream_time_s: float) -> str:
-        """Wall-clock time of a moment not long before the latest score."""
-        assert self.policy.last_s is not None, "scores came"
-        return utc_text(self.utc - timedelta(seconds=self.policy.last_s - stream_time_s))
-
-    def stream_time_at(self, moment_s: float) -> float:
-        """Stream time of a monotonic moment without scores: it goes on by real time, as capture has it."""
-        return (self.policy.last_s or 0.0) + max(0.0, moment_s - self.heard_s)
-
-
-def _let_go(cameras: dict[str, _Camera]) -> None:
+def _let_go(cameras: dict[str, Camera]) -> None:
     for camera in cameras.values():
         camera.ring.close()
 
@@ -175,7 +87,7 @@ class _Sink:
         states: Subscriber,
         publisher: Publisher,
         archive: Archive,
-        cameras: dict[str, _Camera],
+        cameras: dict[str, Camera],
     ) -> None:
         self._spec = spec
         self._parent = parent
@@ -247,7 +159,7 @@ class _Sink:
                 camera.policy.change(new[name].policy)
                 camera.trouble_after_s = new[name].trouble_after_s
         for name in new.keys() - self._cameras.keys():
-            self._cameras[name] = _Camera.attached(new[name], time.monotonic())
+            self._cameras[name] = Camera.attached(new[name], time.monotonic())
 
     def _look_at_states(self) -> None:
         """Begin and end alerts about cameras that deliver no pictures, also where their capture process is mute."""
@@ -272,7 +184,7 @@ class _Sink:
             if not camera.out and not camera.over and time.monotonic() - camera.well_s > camera.trouble_after_s:
                 self._begin_outage(camera)
 
-    def _begin_outage(self, camera: _Camera) -> None:
+    def _begin_outage(self, camera: Camera) -> None:
         """One alert for a whole outage, whose cause may change. It began when pictures ceased."""
         self._end_trouble(camera)
         utc = utc_text(datetime.now(UTC) - timedelta(seconds=time.monotonic() - camera.well_s))
@@ -280,7 +192,7 @@ class _Sink:
         started_s = camera.stream_time_at(camera.well_s)
         camera.out = True
         camera.trouble = record = replace(_begun(camera.name, started_s, utc), kind="camera", reason=reason)
-        self._counts["alerts"] += 1
+        self._count(record)
         self._tell_trouble("start", record, started_s, utc)
         logger.warning("alert %s: camera %s: %s", record.id, camera.name, reason)
 
@@ -321,7 +233,7 @@ class _Sink:
         camera.forget_moments()
         self._look_at_condition(camera, score)
 
-    def _look_at_condition(self, camera: _Camera, score: Score) -> None:
+    def _look_at_condition(self, camera: Camera, score: Score) -> None:
         """Begin and end alerts about the camera itself, which say in their reason what it is."""
         condition = score.condition
         if camera.out:  # a score that was late
@@ -330,7 +242,7 @@ class _Sink:
             self._end_trouble(camera, score.stream_time_s)
         if condition == "ok" or camera.trouble is not None:
             return
-        moment = _Moment(score=score, frame=camera.ring.read(score.seq))
+        moment = Moment(score=score, frame=camera.ring.read(score.seq))
         record = replace(
             _begun(camera.name, score.stream_time_s, moment.utc),
             kind="drift" if condition == "changed" else "camera",
@@ -344,7 +256,7 @@ class _Sink:
         self._tell_trouble("start", record, record.started_s, record.started_utc)
         logger.info("alert %s: camera %s: %s", record.id, camera.name, condition)
 
-    def _end_trouble(self, camera: _Camera, ended_s: float | None = None) -> None:
+    def _end_trouble(self, camera: Camera, ended_s: float | None = None) -> None:
         """End the open alert about the camera itself, if there is one.
 
         An outage ends now, anything else with the latest score unless `ended_s` says when.
@@ -366,13 +278,13 @@ class _Sink:
         trouble = self._archive.save(record)
         self._publish(event, record, time_s, utc, record.reason + (f"; not stored: {trouble}" if trouble else ""))
 
-    def _close(self, camera: _Camera, reason: str) -> None:
+    def _close(self, camera: Camera, reason: str) -> None:
         if camera.policy.last_s is not None:
             for event in camera.policy.close(camera.policy.last_s, reason):
                 self._tell(camera, event)
             camera.forget_moments()
 
-    def _tell(self, camera: _Camera, event: Event) -> None:
+    def _tell(self, camera: Camera, event: Event) -> None:
         """Keep what is new about an alert, then announce it."""
         episode = event.episode
         peak = camera.moments[episode.peaked_s]
@@ -403,7 +315,7 @@ class _Sink:
         self._publish(event.event, record, time_s, utc, "; ".join(filter(None, reasons)))
         _log(event, record)
 
-    def _with_picture(self, camera: _Camera, record: AlertRecord, peak: _Moment) -> AlertRecord:
+    def _with_picture(self, camera: Camera, record: AlertRecord, peak: Moment) -> AlertRecord:
         """The record with a picture of its peak, if that can be had and is not what it has already."""
         if camera.pictured_s == record.peaked_s:
             return record
@@ -413,7 +325,7 @@ class _Sink:
         camera.pictured_s = record.peaked_s
         return pictured
 
-    def _pictured(self, record: AlertRecord, peak: _Moment) -> AlertRecord | None:
+    def _pictured(self, record: AlertRecord, peak: Moment) -> AlertRecord | None:
         """The record with a picture of this moment, None where that cannot be had."""
         if peak.frame is None:
             logger.warning(

@@ -25,7 +25,8 @@ from stream.retention import Limits
 from stream.ring import Ring, RingError
 from stream.running import Claim, claim
 from stream.seat import Child
-from stream.sink import SinkCamera, SinkSpec
+from stream.sink import SinkSpec
+from stream.sink_camera import SinkCamera
 from stream.source import SourceError, is_camera, open_source, redact
 from stream.stopping import StopSignals
 from stream.store import FOOTAGE, Store, default_folder

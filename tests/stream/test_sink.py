@@ -21,7 +21,9 @@ from stream.messages import Alert, Health, Score
 from stream.policy import Policy
 from stream.retention import Limits
 from stream.ring import Ring
-from stream.sink import SinkCamera, SinkSpec, _Camera, _Sink
+from stream.sink import SinkSpec, _Sink
+from stream.sink_camera import Camera as Followed
+from stream.sink_camera import SinkCamera
 from stream.store import FILE_NAME, Store
 from tests.stream.test_bus import connected
 
@@ -489,7 +491,7 @@ def test_signs_of_life_come_every_second_whether_or_not_there_are_scores(running
 
 
 def test_no_more_frames_are_held_than_an_alert_may_need(tmp_path, site):
-    gate = _Camera(name="gate", ring=site.gate.ring, policy=Policy(POLICY), trouble_after_s=TROUBLE_AFTER_S)
+    gate = Followed(name="gate", ring=site.gate.ring, policy=Policy(POLICY), trouble_after_s=TROUBLE_AFTER_S)
     scores = []
     site.gate._sender = SimpleNamespace(send=lambda score: not scores.append(score))
     with Publisher(site.endpoints) as publisher:
