@@ -110,6 +110,10 @@ def main(name: str, target: str, spec: Any, connection: Connection, log_file: Pa
     except ChildError as error:
         parent.fail(str(error), final=isinstance(error, FinalError))
         sys.exit(1)
+    except MemoryError:
+        logger.exception("%s stopped working", name)
+        parent.fail("out of memory: raise its limit, watch fewer cameras, or lower analysis.long_side_px")
+        sys.exit(1)
     except Exception as error:
         logger.exception("%s stopped working", name)
         parent.fail(f"{type(error).__name__}: {error}")

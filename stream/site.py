@@ -5,6 +5,7 @@ Reads the cameras' bundles, because they say how large the pictures are; that ne
 
 import logging
 import os
+import resource
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -41,6 +42,7 @@ _CHANGEABLE = ("cameras", "analysis", "policy", "connection", "calibration")  # 
 
 _RING_S = 4.0  # of frames: the sink reads the one of an alert's peak a moment after it was scored
 _FEWEST_SLOTS = 8
+_FILES, _FILES_PER_CAMERA = 128, 8  # twice what is open at once
 _SINK, _WORKER, _CAPTURE = range(STAGE + 1, STAGE + 4)  # stages, in the order of their start
 
 
@@ -81,6 +83,7 @@ def watch(
         StoreError, RunningError, RingError, BusError, KeysError, LogError: What stands in the way of a start.
     """
     models = _checked(config)
+    _need_files(len(models))
     folder = config.store.folder or default_folder()
     Store.open(folder).close()  # what is wrong with it is told now and not in the middle of the night
     log_file = folder / LOG_NAME if show == "dashboard" else None
@@ -283,6 +286,26 @@ def _has_controlling_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def _need_files(cameras: int) -> None:
+    """Let this process and its children open as many files as so many cameras take.
+
+    Checked first: where one is missing, ZeroMQ ends the process without a word.
+
+    Raises:
+        ConfigError: The system does not allow so many.
+    """
+    needed = _FILES + _FILES_PER_CAMERA * cameras
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed >= needed:
+        return
+    if most != resource.RLIM_INFINITY and most < needed:
+        raise ConfigError(
+            f"open files: {most} are allowed, {needed} are needed for {cameras} camera(s): raise the limit "
+            f"(`ulimit -n {needed}`, LimitNOFILE= of a service)"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, most))
 
 
 def _checked(config: Config, known: Mapping[str, _Place] | None = None) -> dict[str, Bundle]:

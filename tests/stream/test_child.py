@@ -137,6 +137,18 @@ def test_a_child_that_breaks_tells_its_parent_and_logs_where_without_password(tm
     assert "s3cret" not in logged
 
 
+def runs_out_of_memory(spec, parent):
+    raise MemoryError
+
+
+def test_a_child_without_memory_says_so_and_what_helps():
+    with running(f"{HERE}:runs_out_of_memory") as (process, line):
+        word, reason = heard(line)
+        process.join(10)
+    assert word == child.ERROR
+    assert reason.startswith("out of memory: raise its limit, watch fewer cameras")
+
+
 def test_a_child_may_ask_to_quit():
     with running(f"{HERE}:asks_to_quit") as (_, line):
         assert heard(line) == (child.QUIT, "")
