@@ -38,7 +38,7 @@ _LATENCY_MS = 500.0
 _LOST = 0.01
 _BY_HAND_EVERY = 1  # camera, and of the application:
 _EVERY = 2
-_SMALL = "demo://street?width=320&height=180&fps=2"
+_SMALL = "demo://street?width=320&height=180"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,10 +219,13 @@ def _print_growth(folder: Path, numbers: Sequence[int], seconds: float) -> None:
     config = write_config(
         small, analysis={"rate_fps": 1.0, "long_side_px": 320}, calibration={"steps": 50, "folds": 2}
     )
-    calibrate([f"{_SMALL}&seconds=60"], model, "--config", str(config))
+    calibrate([f"{_SMALL}&fps=2&seconds=60"], model, "--config", str(config))
     rows = []
     for cameras in numbers:
-        scenes = [f"{_SMALL}&seed={number}&seconds=3600" for number in range(cameras)]
+        # Rates that differ a little, so that their pictures do not all come at the same moment, as no cameras' do.
+        scenes = [
+            f"{_SMALL}&fps={2.0 + 0.13 * (number % 8):g}&seed={number}&seconds=3600" for number in range(cameras)
+        ]
         live = watch_live(scenes, model, warm_up_s=_WARM_UP_S, seconds=seconds)
         rows.append(
             (

@@ -131,7 +131,9 @@ class Batcher:
         order = [*self._intakes[self._first :], *self._intakes[: self._first]]
         while order and len(batch) < self._max_batch:
             left = []
-            for intake in order[: self._max_batch - len(batch)]:
+            for intake in order:
+                if len(batch) == self._max_batch:
+                    break
                 frame = intake.take(now_s, self._settings.staleness_s)
                 if frame is not None:
                     batch.append(Item(intake.camera, frame))

@@ -219,6 +219,15 @@ class TestGather:
         assert batch == []
         assert 0.05 <= took_s < 1.0
 
+    @pytest.mark.parametrize("number", range(3))
+    def test_a_frame_is_found_at_once_whichever_camera_it_is_from(self, rings, number):
+        """Only as many cameras as a batch has room for were once looked at, and the others' frames became stale."""
+        made = batcher(rings, share=False)
+        write(rings[number])
+        batch, took_s = self.timed(made)
+        assert cameras(batch) == [f"cam{number}"]
+        assert took_s < 0.5
+
     def test_a_batch_is_complete_when_every_expected_camera_has_one(self, rings):
         made = batcher(rings, share=True, min_wait_ms=self.LONG_MS, max_wait_ms=self.LONG_MS)
         self.expected(made, rings)
