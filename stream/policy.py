@@ -200,8 +200,8 @@ class Policy:
         return next(time_s for time_s, _, above in self._window if above)
 
     def _window_peak(self) -> tuple[float, float]:
-        """Time and height of the first of the highest."""
-        highest = max(self._window, key=lambda entry: entry[1])  # above the threshold, as some are
+        """Time and height of the first of the highest that were above their thresholds, which may have changed."""
+        highest = max((entry for entry in self._window if entry[2]), key=lambda entry: entry[1])
         return highest[:2]
 
     def _raise_peak(self, time_s: float, score: float) -> None:

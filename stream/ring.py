@@ -100,6 +100,7 @@ class Ring:
         free = _free_shared_memory()
         if spec.total_bytes > free:
             raise RingError(_too_little(spec, free))
+        resource_tracker.ensure_running()  # first: a creator that is killed while that starts would leave the segment
         try:
             memory = shared_memory.SharedMemory(spec.name, create=True, size=spec.total_bytes)
         except OSError as error:

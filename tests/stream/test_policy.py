@@ -333,3 +333,11 @@ def test_events_always_make_whole_episodes_one_at_a_time(fps, seed):
                 open_episode, ended_at_s, ended = None, episode.ended_s, ended + 1
         assert policy.open == (open_episode is not None)
     assert ended > 5
+
+
+def test_the_peak_is_one_of_the_scores_that_opened_it_also_where_the_threshold_has_just_changed():
+    """A higher score, below an older threshold, once became the peak, and ended the sink: nobody had kept it."""
+    policy = Policy(settings())
+    play(policy, [9.0, 5.0], threshold=THRESHOLD)
+    ((_, _, episode),) = play(policy, [3.0, 4.0, 3.0], start_s=2.0, threshold=2.0)
+    assert (episode.peak, episode.peaked_s) == (4.0, 3.0)
