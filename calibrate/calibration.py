@@ -177,9 +177,9 @@ def _bundle(
     width, height = plan.size
     families, arrays = contents(learned.families, scene)
     study, colours = studies
-    arrays |= {f"{condition.PREFIX}.{name}": array for name, array in study.reference().arrays().items()}
-    arrays |= {f"{regime.PREFIX}.{name}": array for name, array in colours.signature().arrays().items()}
-    arrays |= {f"{drift.PREFIX}.{name}": means for name, means in learned.block_means.items()}
+    arrays |= bundle.under(condition.PREFIX, study.reference().arrays())
+    arrays |= bundle.under(regime.PREFIX, colours.signature().arrays())
+    arrays |= bundle.under(drift.PREFIX, learned.block_means)
     return bundle.Bundle(
         preparation=bundle.Preparation(
             width=width,

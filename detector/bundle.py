@@ -274,6 +274,11 @@ def below(prefix: str, arrays: Mapping[str, npt.NDArray[np.floating]]) -> dict[s
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
 
 
+def under(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays with names that begin with this and a dot; `below` is the inverse."""
+    return {f"{prefix}.{name}": array for name, array in arrays.items()}
+
+
 def check_settings(bundle: Bundle, wanted: Mapping[str, object], where: str) -> None:
     """Refuse settings that are not those of the calibration.
 

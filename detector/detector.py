@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.bundle import Bundle, BundleError, Preparation, below
+from detector.bundle import Bundle, BundleError, Preparation, below, under
 from detector.clips import ClipCall, ClipView, Whole, look_at
 from detector.family import CLIP, FAMILIES, Family, FamilySettings, Vectors
 from detector.features import appearance, motion, stay
@@ -167,7 +167,7 @@ def contents(families: Iterable[Family], scene: Scene) -> tuple[tuple[dict[str, 
     settings = []
     for family in families:
         settings.append(asdict(family.settings))
-        arrays |= {f"{family.settings.name}.{key}": value for key, value in family.arrays().items()}
+        arrays |= under(family.settings.name, family.arrays())
     return tuple(settings), arrays
 
 

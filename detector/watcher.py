@@ -131,8 +131,8 @@ class Watcher:
             if standing is None or not standing.is_of(bundle):
                 standing = Standing(bundle, self._where, self._drift_days)
             detector = detector_of(bundle, self._where, self._device)
+            observer_of(bundle, self._where, self._clip_network)  # what is wrong with it is told now
             regimes.append(Regime(bundle=bundle, detector=detector, standing=standing))
-        observer_of(bundles[0], self._where, self._clip_network)  # what is wrong with it is told now
         return tuple(regimes)
 
     def _chooser_of(self, bundles: Sequence[Bundle], now: str | None) -> Chooser:

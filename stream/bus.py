@@ -13,7 +13,7 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from stream.messages import Message, MessageError, Score, decode, encode, topic_
 
 logger = logging.getLogger(__name__)
 
+_BATCH = 1000  # messages
 _BACKLOG = 20_000  # messages; at 20 cameras and 5 frames/s, 200 s of a sink that is away
 _BROADCAST = 20_000  # messages kept for an observer that is slow
 # Scores taken over by the sink. Few, because they are lost when it is killed: the backlog waits at their sender. But
@@ -223,6 +224,15 @@ class Subscriber(End):
     def receive(self, timeout_s: float) -> tuple[Message, bytes | None] | None:
         """The next message and its raw part, or None after `timeout_s`, for which it blocks at most."""
         return self._inbox.receive(timeout_s)
+
+    def batch(self, wait_s: float) -> Iterator[Message]:
+        """What has come, waiting so long for the first: so many at most that a flood cannot hold the caller."""
+        for _ in range(_BATCH):
+            received = self.receive(wait_s)
+            if received is None:
+                return
+            yield received[0]
+            wait_s = 0.0
 
     @property
     def refused(self) -> int:

@@ -29,7 +29,6 @@ PROCESS = "view"
 _DRAW_EVERY_S = 0.2
 _HEALTH_EVERY_S = 1.0
 _TICK_S = 0.05  # how long a key, a signal or the parent waits for an answer
-_MESSAGES_PER_TICK = 1000  # so that a flood cannot hold the loop
 _PICTURE_SIZE = (100, 30)
 _PICTURE_EVERY_S = 5.0
 _PICTURE_HISTORY_S = 20
@@ -134,13 +133,8 @@ class _Dashboard:
         if "q" in self._terminal.keys().lower() and not self._quitting:
             self._quitting = True
             self._parent.ask_to_quit()
-        wait_s = _TICK_S
-        for _ in range(_MESSAGES_PER_TICK):
-            received = self._subscriber.receive(wait_s)
-            if received is None:
-                return
-            self._state.take(received[0], Moment.now())
-            wait_s = 0.0
+        for message in self._subscriber.batch(_TICK_S):
+            self._state.take(message, Moment.now())
 
     def _draw(self, now: Moment) -> None:
         if self._terminal.behind():  # a later page will do, and holding on here would look like a process that hangs

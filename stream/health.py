@@ -23,7 +23,6 @@ PROCESS = "health"
 
 _PAGES_EVERY_S = 1.0
 _WAIT_S = 0.1
-_MESSAGES_PER_TICK = 1000  # so that a flood cannot hold the loop
 _DEAD_S = 30.0  # a supervisor silent for so long is beyond hope, while a slow machine is not
 
 
@@ -58,23 +57,14 @@ def run(spec: HealthSpec, parent: Parent) -> None:
             if (new := parent.new_spec()) is not None:
                 state.show(new.cameras)
                 parent.ready()
-            _take(state, subscriber)
+            for message in subscriber.batch(_WAIT_S):
+                state.take(message, Moment.now())
             now = Moment.now()
             if now.monotonic_s - made_s >= _PAGES_EVERY_S:
                 made_s = now.monotonic_s
                 counters = {"refused": float(subscriber.refused)}
                 publisher.send(Health(process=PROCESS, utc=utc_now(), counters=counters))
                 server.show(_pages(state, now))
-
-
-def _take(state: State, subscriber: Subscriber) -> None:
-    wait_s = _WAIT_S
-    for _ in range(_MESSAGES_PER_TICK):
-        received = subscriber.receive(wait_s)
-        if received is None:
-            return
-        state.take(received[0], Moment.now())
-        wait_s = 0.0
 
 
 def _pages(state: State, now: Moment) -> dict[str, Page]:

@@ -20,7 +20,6 @@ _STANDARD_OUTPUT = 1
 _WAIT_S = 0.1
 _REPORT_EVERY_S = 1.0
 _DRAIN_S = 0.5  # the end, also where somebody goes on sending
-_MESSAGES_PER_TICK = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +80,4 @@ class _Output:
 
 
 def _lines(subscriber: Subscriber, wait_s: float) -> bytes:
-    lines: list[bytes] = []
-    while len(lines) < _MESSAGES_PER_TICK:
-        received = subscriber.receive(0.0 if lines else wait_s)
-        if received is None:
-            break
-        lines.append(encode(received[0]) + b"\n")
-    return b"".join(lines)
+    return b"".join(encode(message) + b"\n" for message in subscriber.batch(wait_s))

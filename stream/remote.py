@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from configs.schema import SupervisorSettings
-from stream import logs
 from stream.bus import Endpoints
 from stream.bus_reach import reach
 from stream.observers import Show, viewers
 from stream.running import sockets
-from stream.site import Outcome
+from stream.site import Outcome, run
 from stream.stopping import StopSignals
 from stream.store import default_folder
 from stream.supervisor import Supervisor
@@ -43,9 +42,4 @@ def look(address: str, keys: Path, *, show: Show, seconds: float | None = None) 
         here = Endpoints.in_folder(stack.enter_context(sockets()))
         there = replace(here, subscribe=address, keys=keys.absolute())
         children = viewers(show, there, None, title=f"MULDE stream · {address}")
-        logs.configure("supervisor", log_file)
-        if signals.presses:
-            return Outcome(status=0, reason=f"{signals.last_name} received", worked_s=0.0)
-        supervisor = Supervisor(SupervisorSettings(), children, here, log_file)
-        status = supervisor.run(seconds)
-        return Outcome(status=status, reason=supervisor.reason, worked_s=supervisor.worked_s)
+        return run(Supervisor(SupervisorSettings(), children, here, log_file), signals, log_file, seconds)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from stream.store import AlertRecord, Store
+from stream.store import EVIDENCE, AlertRecord, Store
 
 _EVERY_S = 60.0
 _AT_ONCE = 50  # alerts; some milliseconds
@@ -27,7 +27,7 @@ class Retention:
     """Looks after one store, once a minute and in small steps; call `step` as often as is convenient."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
-        self._folder = folder
+        self._evidence = folder.absolute() / EVIDENCE
         self._limits = limits
         self._due_s = 0.0
         self.removed = 0
@@ -46,8 +46,8 @@ class Retention:
             return
         before = (now or datetime.now(UTC)) - timedelta(days=self._limits.days)
         records = store.oldest(_AT_ONCE, before=before)
-        excess = self._bytes() - self._limits.megabytes * 1e6
-        if not records and excess > 0.0:
+        if not records:
+            excess = self._bytes() - self._limits.megabytes * 1e6
             records = list(_worth(store.oldest(_AT_ONCE), excess))
         for record in records:
             self._remove_pictures(record)
@@ -57,14 +57,12 @@ class Retention:
             self._due_s = time.monotonic() + _EVERY_S
 
     def _bytes(self) -> int:
-        evidence = self._folder / "evidence"
-        return sum(size for folder in _folders(evidence) for size in _sizes(folder))
+        return sum(size for folder in _folders(self._evidence) for size in _sizes(folder))
 
     def _remove_pictures(self, record: AlertRecord) -> None:
-        evidence = (self._folder / "evidence").absolute()
         for name in record.evidence:
             path = Path(os.path.normpath(Path(name).absolute()))
-            if path.is_relative_to(evidence):  # nothing else is ours to remove
+            if path.is_relative_to(self._evidence):  # nothing else is ours to remove
                 with contextlib.suppress(OSError):  # gone already, or to be found by whoever looks at the disk
                     path.unlink()
 

@@ -23,7 +23,7 @@ from stream.overview import place
 from stream.policy import SET_BACK, SILENT, Event
 from stream.retention import Limits
 from stream.sink_camera import Camera, Moment, SinkCamera
-from stream.store import AlertRecord, new_id
+from stream.store import EVIDENCE, AlertRecord, new_id
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,6 @@ REMOVED, CHANGED = "camera removed", "camera changed"
 _POLL_S = 0.2
 _REPORT_EVERY_S = 1.0
 _BROKER_S = 2.0
-_STATES_PER_TICK = 1000  # so that a flood of them cannot hold the loop
 _DRAIN_POLL_S = 0.1  # the lane is empty where nothing comes for so long: the workers are gone before the sink ...
 _DRAIN_S = 1.5  # ... and where one is not, this is the end
 
@@ -163,11 +162,7 @@ class _Sink:
 
     def _look_at_states(self) -> None:
         """Begin and end alerts about cameras that deliver no pictures, also where their capture process is mute."""
-        for _ in range(_STATES_PER_TICK):
-            received = self._states.receive(0.0)
-            if received is None:
-                break
-            state = received[0]
+        for state in self._states.batch(0.0):
             assert isinstance(state, CameraState), "only camera states have this topic"
             camera = self._cameras.get(state.camera)
             if camera is None:
@@ -332,7 +327,7 @@ class _Sink:
                 "alert %s: no picture of its peak, its frame was overwritten before its score came", record.id
             )
             return None
-        path = self._spec.folder / "evidence" / record.camera / f"{record.id}.jpg"
+        path = self._spec.folder / EVIDENCE / record.camera / f"{record.id}.jpg"
         try:
             snapshot(
                 peak.frame.image,

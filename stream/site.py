@@ -95,14 +95,23 @@ def watch(
         show_here = partial(viewers, show, held.endpoints, title=title, picture=picture)
         site = stack.enter_context(_Site(held, folder, show_here, reread))
         children = site.start(config, models)
-        logs.configure("supervisor", log_file)
-        if signals.presses:
-            return Outcome(status=0, reason=f"{signals.last_name} received", worked_s=0.0)
         supervisor = Supervisor(
             config.supervisor, children, held.endpoints, log_file, site, hangup_reloads=hangup_reloads
         )
-        status = supervisor.run(seconds)
-        return Outcome(status=status, reason=supervisor.reason, worked_s=supervisor.worked_s)
+        return run(supervisor, signals, log_file, seconds)
+
+
+def run(supervisor: Supervisor, signals: StopSignals, log_file: Path | None, seconds: float | None) -> Outcome:
+    """Run the processes to their end, unless a signal came while they were drawn up.
+
+    Raises:
+        BusError, LogError: What stands in the way of a start.
+    """
+    logs.configure("supervisor", log_file)
+    if signals.presses:
+        return Outcome(status=0, reason=f"{signals.last_name} received", worked_s=0.0)
+    status = supervisor.run(seconds)
+    return Outcome(status=status, reason=supervisor.reason, worked_s=supervisor.worked_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,8 @@ from stream.messages import Region
 
 SCHEMA = 2
 FILE_NAME = "alerts.sqlite"
+EVIDENCE = "evidence"
+"""Folder of pictures beside the store, with one of each camera in it."""
 FOOTAGE = "footage"
 """Folder beside it for what was kept of the pictures' features, unless the configuration says otherwise."""
 

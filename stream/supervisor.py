@@ -29,7 +29,6 @@ NAME = "supervisor"
 
 _TICK_S = 0.05  # also how long a signal waits for its answer
 _REPORT_EVERY_S = 1.0
-_BEATS_PER_TICK = 1000  # so that a flood of them cannot hold the loop
 _SUSPENDED_S = 2.0  # a tick this long means that this process itself stood still
 
 
@@ -146,11 +145,7 @@ class Supervisor:
 
     def _hear(self, beats: Subscriber, now_s: float) -> None:
         seats = {seat.child.name: seat for seat in self._seats}
-        for _ in range(_BEATS_PER_TICK):
-            received = beats.receive(0.0)
-            if received is None:
-                return
-            message, _ = received
+        for message in beats.batch(0.0):
             seat = seats.get(message.process) if isinstance(message, Health) else None
             if seat is not None and seat.state == "working":
                 seat.since_s = now_s

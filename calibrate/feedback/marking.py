@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibrate.feedback.error import MarkingError
-from detector.bundle import Bundle, Marking
+from detector.bundle import Bundle, Marking, under
 from detector.detector import Detector, Features, detector_of, sum_of
 from detector.features.grid import Cells
 from detector.fusion import fuse
@@ -59,7 +59,7 @@ def mark(bundle: Bundle, where: str, stretch: Stretch, *, alert: str, threshold:
     made = _mark_of(stretch, detector, threshold)
     if not len(made.cells):
         raise MarkingError(f"{where}: nothing about alert {alert} is unusual for this model: it needs no mark")
-    arrays = {f"{PREFIX}.{alert}.{name}": array for name, array in made.arrays().items()}
+    arrays = under(f"{PREFIX}.{alert}", made.arrays())
     marked = replace(
         bundle,
         arrays={**bundle.arrays, **arrays},

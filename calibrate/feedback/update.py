@@ -21,7 +21,7 @@ from calibrate.threshold import Threshold, choose
 from calibrate.train import learn
 from configs.schema import CalibrationSettings, PolicySettings
 from detector import drift
-from detector.bundle import Bundle
+from detector.bundle import Bundle, under
 from detector.detector import contents
 from detector.features.background import Scene
 from detector.features.grid import Grid
@@ -131,7 +131,7 @@ def update(
     on_progress("threshold", 1.0)
     scene = Scene(bundle.arrays["scene.background"], bundle.arrays["scene.spread"])
     families, arrays = contents(learned.families, scene)
-    arrays |= {f"{drift.PREFIX}.{name}": means for name, means in learned.block_means.items()}
+    arrays |= under(drift.PREFIX, learned.block_means)
     names = (f"{drift.PREFIX}.", *(f"{family['name']}." for family in (*bundle.families, *families)))
     others = {name: array for name, array in bundle.arrays.items() if not name.startswith(names)}
     provenance = replace(
