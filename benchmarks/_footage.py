@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 
 from benchmarks._application import REPOSITORY
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.source import open_source
 
 DATA = REPOSITORY.parent / "shared" / "data"

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks._cost import memory
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from detector import bundle
 from detector.detector import Sighting, features, from_bundle
 from detector.device import use_device

@@ -23,7 +23,7 @@ from benchmarks._table import print_table
 from calibrate.episodes import peaks, runs
 from calibrate.threshold import DAY_S, choose
 from calibrate.train import Scored
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 
 Array = npt.NDArray[np.float64]
 Process = Callable[[np.random.Generator, int], Array]

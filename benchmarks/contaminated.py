@@ -23,7 +23,8 @@ from calibrate.backtest.outcome import Level, Outcome, Span, outcome
 from calibrate.backtest.replay import Setup, watch
 from calibrate.calibration import Calibration, calibrate
 from calibrate.report.moments import exceedances, moments
-from configs.schema import CalibrationSettings, Config
+from configs.schema import Config
+from configs.settings import CalibrationSettings
 from detector.features.network import Network
 
 _LAYOUT = "ped2/labels.json, ped2/train/NN.mp4 and ped2/test/NN.mp4"

@@ -24,7 +24,7 @@ from benchmarks._faults import FAULTS, Proxy, capture
 from benchmarks._footage import drawn_clip
 from benchmarks._rtsp import need_server, serve
 from benchmarks._table import print_table
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.messages import Camera, Score
 
 _SCENE = "demo://street?seed=1&seconds=60"

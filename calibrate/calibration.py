@@ -17,7 +17,7 @@ from calibrate.episodes import Run, runs
 from calibrate.footage import FootageError, Plan, Shot, preview, shots
 from calibrate.threshold import Threshold, choose
 from calibrate.train import Learned, learn
-from configs.schema import CalibrationSettings, PolicySettings
+from configs.settings import CalibrationSettings, PolicySettings
 from detector import bundle, condition, drift, regime
 from detector.clips import ClipView
 from detector.condition import Study

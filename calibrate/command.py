@@ -11,7 +11,8 @@ from calibrate.computing import clip_view, use
 from calibrate.feedback.update_command import update as learn_anew
 from calibrate.interrupt import exit_on_interrupt
 from configs.options import ConfigFile, Device, DeviceOption, Sources, StoreFolder, fail, messages, output
-from configs.schema import CalibrationSettings, CameraSettings, Config, ConfigError, load
+from configs.schema import Config, ConfigError, load
+from configs.settings import CalibrationSettings, CameraSettings
 from stream.source_arguments import expanded
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from calibrate.interrupt import exit_on_interrupt
 from configs.options import Device, fail, messages
-from configs.schema import ClipSettings
+from configs.settings import ClipSettings
 
 if TYPE_CHECKING:
     from detector.clips import ClipView

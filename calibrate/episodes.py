@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibrate.train import Scored
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from stream.policy import Policy, Smoother, exit_level
 
 Array = npt.NDArray[np.float64]

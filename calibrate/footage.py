@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.source import (
     AuthenticationError,
     Picture,

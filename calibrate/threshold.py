@@ -14,7 +14,7 @@ import numpy as np
 from calibrate.episodes import Peak, Run, peaks, runs
 from calibrate.tail import Tail
 from calibrate.train import Scored
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from detector.bundle import Budget
 
 DAY_S = 86400.0

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from configs.schema import WorkerSettings
+from configs.settings import WorkerSettings
 from stream.ring import Frame, Ring
 
 _POLL_S = 0.002

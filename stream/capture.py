@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.bus import Endpoints, Publisher
 from stream.child import ChildError, FinalError, Parent
 from stream.clock import utc_now

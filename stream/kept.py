@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from detector.bundle import USUAL
 from detector.detector import Features, Sample
 from detector.stretch import ALERT, NORMAL, About, Kind, Stretch, StretchError, about, file_of, files, write

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from configs.schema import BusSettings, HealthSettings
+from configs.settings import BusSettings, HealthSettings
 from stream.bus import Endpoints
 from stream.bus_keys import server_options
 from stream.bus_relay import PROCESS as RELAY

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 
 SILENT = "no more scores"
 SET_BACK = "source started again"

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from configs.schema import SupervisorSettings
+from configs.settings import SupervisorSettings
 from stream.bus import Endpoints
 from stream.bus_reach import reach
 from stream.observers import Show, viewers

@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Literal
 
-from configs.schema import SupervisorSettings
+from configs.settings import SupervisorSettings
 from stream import child
 
 logger = logging.getLogger(__name__)

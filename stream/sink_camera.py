@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from stream.clock import utc_text
 from stream.messages import Score
 from stream.policy import Event, Policy

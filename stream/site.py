@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from configs.schema import CameraSettings, ClipSettings, Config, ConfigError, MemorySettings
+from configs.schema import Config, ConfigError
+from configs.settings import CameraSettings, ClipSettings, MemorySettings
 from detector.bundle import Bundle, BundleError, ClipPreparation, Preparation, check_settings, read_all
 from stream import logs
 from stream.bus_keys import KeysError

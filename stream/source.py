@@ -17,7 +17,7 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.source_error import (
     AuthenticationError,
     CodecError,

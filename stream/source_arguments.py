@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from setproctitle import setproctitle
 
-from configs.schema import ConfigError, expand_environment
+from configs.schema import ConfigError
+from configs.settings import expand_environment
 from stream.source_error import redact
 
 

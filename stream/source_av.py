@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.source_diagnosis import explain
 from stream.source_error import CodecError, DisconnectedError, EndOfStream, NoAnswerError, SourceError, redact
 

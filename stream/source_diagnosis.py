@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import av.error
 
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.source_error import (
     AuthenticationError,
     CodecError,

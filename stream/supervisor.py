@@ -13,14 +13,14 @@ from functools import partial
 from multiprocessing import connection, resource_tracker
 from pathlib import Path
 
-from configs.schema import SupervisorSettings
+from configs.settings import SupervisorSettings
 from stream import child
 from stream.bus import Broker, Endpoints, Publisher, Subscriber
 from stream.clock import utc_now
 from stream.messages import Health
-from stream.notify import notify
 from stream.reload import Reload, ReloadError, Tables
 from stream.seat import Child, Seat
+from stream.service import tell
 from stream.stopping import Patience, StopSignals
 
 logger = logging.getLogger(__name__)
@@ -127,11 +127,11 @@ class Supervisor:
             self._start_due(now_s, signals)
             if self._ready_s is None and all(seat.was_ready for seat in self._seats):
                 self._ready_s = now_s
-                notify(READY=1)
+                tell(READY=1)
             if now_s - reported_s >= _REPORT_EVERY_S:
                 reported_s = now_s
                 publisher.send(self._health(now_s))
-                notify(WATCHDOG=1, STATUS=self._summary())
+                tell(WATCHDOG=1, STATUS=self._summary())
             if seconds is not None and self._ready_s is not None and now_s >= self._ready_s + seconds:
                 self._end(0, f"{seconds:g} s are over")
 
@@ -141,7 +141,7 @@ class Supervisor:
             self._ended_s = time.monotonic()
             self._ending = _Ending(status=status, reason=reason, drain=drain)
             logger.log(logging.ERROR if status else logging.INFO, "stopping: %s", reason)
-            notify(STOPPING=1, STATUS=f"stopping: {reason}")
+            tell(STOPPING=1, STATUS=f"stopping: {reason}")
 
     def _hear(self, beats: Subscriber, now_s: float) -> None:
         seats = {seat.child.name: seat for seat in self._seats}

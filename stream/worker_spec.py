@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from configs.schema import PolicySettings, Polygon, WorkerSettings
+from configs.settings import PolicySettings, Polygon, WorkerSettings
 from stream.bus import Endpoints
 from stream.ring import RingSpec
 

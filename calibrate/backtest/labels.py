@@ -14,7 +14,7 @@ from calibrate.evaluate.labels import (
     flags_of,
     ranges,
 )
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 
 
 def spans(labels: Path, sources: Mapping[str, str], connection: ConnectionSettings) -> list[Span]:

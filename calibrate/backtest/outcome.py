@@ -7,7 +7,7 @@ from statistics import median
 from scipy.stats import chi2
 
 from calibrate.backtest.replay import Alert, Video, alerts
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from detector.bundle import Bundle, BundleError
 
 DAY_S = 86400.0

@@ -11,7 +11,7 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-from configs.schema import ConnectionSettings, PolicySettings
+from configs.settings import ConnectionSettings, PolicySettings
 from detector.bundle import Bundle
 from detector.clips import ClipCall
 from detector.condition import ConditionName

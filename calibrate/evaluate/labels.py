@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calibrate.footage import VIDEO_SUFFIXES
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.source import open_source
 
 _LENGTH_TOLERANCE_FRAMES, _LENGTH_TOLERANCE = 2, 0.01

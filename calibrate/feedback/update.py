@@ -19,7 +19,7 @@ from calibrate.calibration import SHORTEST_FOOTAGE_S, OnProgress
 from calibrate.footage import FootageError
 from calibrate.threshold import Threshold, choose
 from calibrate.train import learn
-from configs.schema import CalibrationSettings, PolicySettings
+from configs.settings import CalibrationSettings, PolicySettings
 from detector import drift
 from detector.bundle import Bundle, under
 from detector.detector import contents

@@ -7,7 +7,8 @@ from calibrate.computing import use
 from calibrate.feedback.commands import footage_folder
 from calibrate.interrupt import exit_on_interrupt
 from configs.options import Device, messages, output
-from configs.schema import CalibrationSettings, CameraSettings, Config
+from configs.schema import Config
+from configs.settings import CalibrationSettings, CameraSettings
 
 
 def update(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibrate.backtest.replay import Moment, Setup, Video, alerts, watch
-from configs.schema import ConnectionSettings, PolicySettings
+from configs.settings import ConnectionSettings, PolicySettings
 from detector.bundle import read
 from detector.features.network import Network
 from stream.source import open_source

@@ -4,7 +4,7 @@ import pytest
 
 from calibrate.backtest.outcome import DAY_S, Level, Span, level_for, levels, normal_s, outcome, rate
 from calibrate.backtest.replay import Moment, Video
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from detector.bundle import Budget, Bundle, BundleError, Preparation, Provenance
 
 RATE_FPS = 10.0

@@ -7,7 +7,7 @@ from rich.console import Console
 from calibrate.backtest.outcome import Level, Span, outcome
 from calibrate.backtest.replay import Moment, Video
 from calibrate.backtest.report import Backtest, as_json, table
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 
 POLICY = PolicySettings(smoothing_s=0.0)
 REGION = (0.25, 0.5, 0.75, 1.0)

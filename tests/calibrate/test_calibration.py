@@ -5,7 +5,7 @@ import pytest
 
 from calibrate.calibration import calibrate
 from calibrate.footage import FootageError, plan
-from configs.schema import CalibrationSettings, ConnectionSettings, PolicySettings
+from configs.settings import CalibrationSettings, ConnectionSettings, PolicySettings
 from detector import bundle
 from detector.condition import Reference
 from detector.detector import Sighting, features, from_bundle

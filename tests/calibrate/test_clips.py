@@ -13,7 +13,8 @@ from calibrate.evaluate.labels import Dataset, LabelledCamera, LabelledVideo
 from calibrate.evaluate.variants import Variants
 from calibrate.footage import FootageError, Shot, plan
 from calibrate.train import fused, learn, stacked
-from configs.schema import AnalysisSettings, CalibrationSettings, Config, ConnectionSettings, PolicySettings
+from configs.schema import Config
+from configs.settings import AnalysisSettings, CalibrationSettings, ConnectionSettings, PolicySettings
 from detector.bundle import ClipPreparation
 from detector.clips import ClipView, Whole
 from detector.detector import WIDTHS, Detector, Features, Sample

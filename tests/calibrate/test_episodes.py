@@ -3,7 +3,7 @@ import pytest
 
 from calibrate.episodes import peaks, runs
 from calibrate.train import Scored
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from stream.policy import Policy, Smoother
 
 POLICY = PolicySettings()

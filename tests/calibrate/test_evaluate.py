@@ -20,7 +20,8 @@ from calibrate.evaluate.layouts import find
 from calibrate.evaluate.metrics import looking_ahead
 from calibrate.evaluate.variants import AGGREGATED, ALL, SCALES
 from calibrate.footage import FootageError
-from configs.schema import AnalysisSettings, CalibrationSettings, Config, ConfigError
+from configs.schema import Config, ConfigError
+from configs.settings import AnalysisSettings, CalibrationSettings
 from detector.family import FAMILIES
 from detector.scales import AGGREGATES
 from stream.policy import Smoother

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from calibrate.footage import FootageError, expand, plan, preview, shots
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.source import NotFoundError, SourceError
 from tests import rtsp_server
 from tests.clips import make_clip

@@ -18,7 +18,7 @@ from calibrate.report import pictures as report_pictures
 from calibrate.report.summary import promise
 from calibrate.threshold import choose
 from calibrate.train import Scored
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from detector.bundle import Bundle, Preparation, Provenance, read
 from tests import program
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calibrate.evaluate.labels import LabelsError, fitted, from_json, from_ranges, ranges
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from tests.clips import make_clip
 
 GOOD = {"fps": 5, "width": 42, "test": {"a.mp4": {"frames": 30, "anomalous": [[0, 2], [10, 29]]}}}

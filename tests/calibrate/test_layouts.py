@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 from calibrate.evaluate.labels import LabelsError, fitted, ranges
 from calibrate.evaluate.layouts import find
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from tests.clips import make_clip
 
 SIZE = (64, 48)

@@ -5,7 +5,7 @@ from calibrate.blocks import Thumbnail
 from calibrate.episodes import Peak, runs
 from calibrate.report.moments import MOST_MOMENTS, exceedances, moments
 from calibrate.train import Scored
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 
 RATE_FPS = 10.0
 POLICY = PolicySettings(smoothing_s=0.0)

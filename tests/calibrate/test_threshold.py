@@ -5,7 +5,7 @@ import pytest
 
 from calibrate.threshold import DAY_S, choose
 from calibrate.train import Scored
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from stream.policy import Policy, Smoother
 
 POLICY = PolicySettings()

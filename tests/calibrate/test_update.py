@@ -6,7 +6,7 @@ import pytest
 from calibrate.feedback import marking
 from calibrate.feedback.update import Kept, kept_for, update
 from calibrate.footage import FootageError
-from configs.schema import CalibrationSettings, PolicySettings
+from configs.settings import CalibrationSettings, PolicySettings
 from detector import bundle, stretch
 from detector.detector import Sighting, detector_of, features, from_bundle
 from detector.features.network import Network

@@ -9,15 +9,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from configs.schema import (
-    CameraSettings,
-    ClipNetworkName,
-    Config,
-    ConfigError,
-    expand_environment,
-    load,
-    validate,
-)
+from configs.schema import Config, ConfigError, load, validate
+from configs.settings import CameraSettings, ClipNetworkName, expand_environment
 from detector.features.clip_weights import WIDTHS
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from datetime import datetime
 
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream import child
 from stream.bus import Broker, Endpoints, Subscriber
 from stream.capture import CaptureSpec

@@ -151,7 +151,7 @@ class _Tables:
 
 def main(folder, table):
     # Not at the top: the children read this file, too, and shall start fast.
-    from configs.schema import SupervisorSettings
+    from configs.settings import SupervisorSettings
     from stream import logs
     from stream.seat import Child
     from stream.supervisor import Supervisor

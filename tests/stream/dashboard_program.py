@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from configs.schema import SupervisorSettings
+from configs.settings import SupervisorSettings
 from stream import logs
 from stream.bus import Endpoints
 from stream.seat import Child

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from configs.schema import WorkerSettings
+from configs.settings import WorkerSettings
 from stream.batching import Batcher, Intake
 from stream.ring import Ring
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import av
 import pytest
 
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream import child
 from stream.bus import Endpoints
 from stream.capture import CaptureSpec, backoff_s

@@ -3,7 +3,7 @@ import random
 import numpy as np
 import pytest
 
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from detector import stretch
 from detector.detector import Features, Sample
 from detector.stretch import ALERT, NORMAL, About

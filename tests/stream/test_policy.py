@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from stream.policy import SET_BACK, SILENT, Policy, Smoother, exit_level
 
 THRESHOLD = 10.0

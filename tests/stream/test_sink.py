@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from configs.schema import PolicySettings
+from configs.settings import PolicySettings
 from stream import child
 from stream.archive import Archive
 from stream.bus import Broker, Endpoints, Publisher, ScoreSender, Subscriber

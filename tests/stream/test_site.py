@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from configs.schema import CameraSettings, Config, ConfigError, StoreSettings, load, validate
+from configs.schema import Config, ConfigError, load, validate
+from configs.settings import CameraSettings, StoreSettings
 from detector import bundle
 from detector.bundle import BundleError, ClipPreparation
 from stream import site

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.source import (
     AuthenticationError,
     CodecError,

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from configs.schema import ConnectionSettings
+from configs.settings import ConnectionSettings
 from stream.source import CodecError, NotFoundError, open_source
 from stream.source_frames import frames_url, pictures
 

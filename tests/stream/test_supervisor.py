@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from configs.schema import SupervisorSettings
+from configs.settings import SupervisorSettings
 from stream.bus import Endpoints, Subscriber
 from stream.seat import RestartBudget
 from stream.supervisor import Supervisor

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from configs.schema import WorkerSettings
+from configs.settings import WorkerSettings
 from detector import bundle, stretch
 from detector.bundle import ClipPreparation
 from detector.detector import contents, detector_of

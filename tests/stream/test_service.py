@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from stream.notify import notify
+from stream.service import tell
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def manager(tmp_path, monkeypatch):
 
 
 def test_what_is_told_arrives_as_one_datagram_of_lines(manager):
-    notify(READY=1, STATUS="4 of 5 processes ready")
-    notify(WATCHDOG=1)
+    tell(READY=1, STATUS="4 of 5 processes ready")
+    tell(WATCHDOG=1)
     assert manager.recv(1000) == b"READY=1\nSTATUS=4 of 5 processes ready"
     assert manager.recv(1000) == b"WATCHDOG=1"
 
@@ -29,7 +29,7 @@ def test_a_name_that_is_in_no_folder_is_understood(monkeypatch):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind("\0mulde-test-notify")
         receiver.settimeout(5.0)
-        notify(STOPPING=1)
+        tell(STOPPING=1)
         assert receiver.recv(1000) == b"STOPPING=1"
 
 
@@ -38,7 +38,7 @@ def test_without_a_manager_nothing_happens(monkeypatch, address):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     if address is not None:
         monkeypatch.setenv("NOTIFY_SOCKET", address)
-    notify(READY=1)
+    tell(READY=1)
 
 
 def test_a_manager_that_takes_nothing_does_not_hold_up_the_work(manager):
@@ -46,7 +46,7 @@ def test_a_manager_that_takes_nothing_does_not_hold_up_the_work(manager):
     started_s = lasted_s = 0.0
     while lasted_s < 0.1 and sent < 100_000:
         started_s = time.monotonic()
-        notify(WATCHDOG=1)
+        tell(WATCHDOG=1)
         lasted_s = time.monotonic() - started_s
         sent += 1
     assert 0.1 <= lasted_s < 2.0

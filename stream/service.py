@@ -10,8 +10,8 @@ import socket
 _PATIENCE_S = 0.5  # with a manager that is busy; one that is gone must not hold up the work either
 
 
-def notify(**assignments: str | int) -> None:
-    """Tell the service manager: `notify(READY=1, STATUS="4 processes work")`; see sd_notify(3).
+def tell(**assignments: str | int) -> None:
+    """Tell the service manager: `tell(READY=1, STATUS="4 processes work")`; see sd_notify(3).
 
     A value is one line. Blocks for half a second at most; what the manager does not take by then is lost.
     """
