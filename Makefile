@@ -13,6 +13,8 @@
 PYTHON ?= python3
 PIP_FLAGS ?=
 ARGS ?=
+# Tests side by side; most of them wait for processes most of the time.
+JOBS ?= $(shell expr $$(nproc) + 1)
 
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
@@ -32,7 +34,7 @@ demo: setup
 	$(BIN)/python run_stream.py demo $(ARGS)
 
 test: .venv/installed-dev rtsp-server
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check

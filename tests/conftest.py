@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import shutil
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -14,6 +16,23 @@ from tests import program
 
 SHARED_MEMORY = Path("/dev/shm")
 PATIENCE_S = 5.0
+_OWN_BASE = pytest.StashKey[str]()
+
+
+# Read when torch is loaded: where several tests run side by side, threads that spin while they wait take the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_configure(config):
+    """Short paths for temporary files: pytest's own, with a test's name in them, are too long for a socket."""
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = config.stash[_OWN_BASE] = tempfile.mkdtemp(prefix="tests-")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """What failed may be looked at afterwards."""
+    if exitstatus == 0 and (folder := session.config.stash.get(_OWN_BASE, None)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_runtest_setup(item):

@@ -13,7 +13,8 @@ def run_one(tmp_path, body):
     """What pytest says of a file with one test of this body."""
     file = tmp_path / "test_one.py"
     file.write_text(f"import os, subprocess, sys, threading, time\n\ndef test_one():\n{body}")
-    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "tests.conftest", "--rootdir=."]
+    own = ["-p", "tests.conftest", "--rootdir=.", f"--basetemp={tmp_path / 'base'}"]
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", *own]
     patience = "import tests.conftest; tests.conftest.PATIENCE_S = 0.2\n"
     file.write_text(patience + file.read_text())
     return subprocess.run(

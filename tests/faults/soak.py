@@ -228,11 +228,13 @@ class Site:
 
     # Measures.
 
-    def pss_mib(self) -> float:
+    def own_mib(self) -> float:
+        """Memory of all processes that nothing else uses: no libraries, which other programs may have mapped, too."""
         total = 0.0
         for one in [psutil.Process(self.watch.process.pid), *self.children()]:
-            lines = Path(f"/proc/{one.pid}/smaps_rollup").read_text().splitlines()
-            total += float(next(line.split()[1] for line in lines if line.startswith("Pss:"))) / 1024.0
+            lines = Path(f"/proc/{one.pid}/smaps_rollup").read_text().splitlines()[1:]
+            sizes_kb = {line.split(":")[0]: float(line.split()[1]) for line in lines}
+            total += (sizes_kb["Anonymous"] + sizes_kb.get("Pss_Shmem", 0.0)) / 1024.0
         return total
 
     def handles(self) -> int:
@@ -253,7 +255,7 @@ def soak(folder: Path, *, minutes: float, cameras: int, faults_per_minute: float
             due_s = time.monotonic() + 60.0 / faults_per_minute
             site.fault()
             site.hear(max(0.0, min(due_s, until_s) - time.monotonic()))
-            memory.append((time.monotonic(), site.pss_mib()))
+            memory.append((time.monotonic(), site.own_mib()))
             if len(memory) == max(1, round(0.25 * minutes * faults_per_minute)):
                 handles = site.handles()
         site.wait(lambda: all(state == "live" for state in site.books.states.values()))
