@@ -48,7 +48,7 @@ OWNERS = {
 PROCESSES = (
     "stream.bus_relay",
     "stream.capture",
-    "stream.dashboard",
+    "stream.dashboard.process",
     "stream.health",
     "stream.sink",
     "stream.supervisor",

@@ -17,7 +17,7 @@ with Terminal() as terminal:
     print("ready", terminal.size(), flush=True)
     typed = ""
     while not typed.endswith("."):
-        typed += terminal.keys()
+        typed += "".join(terminal.read_keys())
         time.sleep(0.01)
 print("typed", repr(typed), flush=True)
 """
@@ -38,7 +38,7 @@ try:
             print("ready", flush=True)
         end_s = time.monotonic() + 20
         while time.monotonic() < end_s:
-            terminal.keys()
+            terminal.read_keys()
             terminal.size()
             time.sleep(0.01)
 except TerminalError as error:

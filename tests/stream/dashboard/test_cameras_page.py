@@ -5,7 +5,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from stream.dashboard_page import render
+from stream.dashboard.focus import Focus
+from stream.dashboard.page import render
 from stream.overview import State
 from tests.stream.views import alert, at, camera, health, score
 
@@ -16,13 +17,18 @@ NOW = at(60)
 def plain(state, width=80, height=24, now=NOW, **options):
     """The page as the lines a terminal of this size would show."""
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False, color_system=None)
-    console.print(render(state, options.pop("title", "site.yaml"), width, height, now, **options), end="")
+    console.print(
+        render(
+            state, options.pop("focus", Focus()), options.pop("title", "site.yaml"), width, height, now, **options
+        ),
+        end="",
+    )
     return console.file.getvalue().split("\n")[:-1]
 
 
 def styles(state, text, **size):
     """How the parts of the page that hold this text are drawn."""
-    lines = render(state, "site.yaml", size.get("width", 80), size.get("height", 24), NOW).lines
+    lines = render(state, Focus(), "site.yaml", size.get("width", 80), size.get("height", 24), NOW).lines
     return [style for line in lines for part, style in line if text in part]
 
 
@@ -236,7 +242,7 @@ def test_nothing_a_camera_says_reaches_the_terminal_as_a_command():
 
 
 def test_the_same_state_size_and_moment_give_the_same_page():
-    assert render(site(4), "t", 80, 24, NOW) == render(site(4), "t", 80, 24, NOW)
+    assert render(site(4), Focus(), "t", 80, 24, NOW) == render(site(4), Focus(), "t", 80, 24, NOW)
 
 
 def test_a_camera_of_several_regimes_shows_the_one_it_is_in():

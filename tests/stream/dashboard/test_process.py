@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from stream.bus import Endpoints, Publisher, Subscriber
-from stream.dashboard import export_svg
+from stream.dashboard.svg import export_svg
 from stream.overview import State
 from tests.stream.pseudo_terminal import PseudoTerminal
 from tests.stream.views import alert, at, camera, health, score
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 PROGRAM = ["-W", "error", "-m", "tests.stream.dashboard_program"]
 FULL_SCREEN, NO_CURSOR = ("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?25l", "\x1b[?25h")
 """How each is begun and ended."""
