@@ -81,13 +81,13 @@ class Terminal:
                 raise TerminalError(f"dashboard: the terminal is gone: {error.strerror}") from error
         return self._keys.read(typed, time.monotonic())
 
-    def behind(self) -> bool:
-        """Whether the terminal has not yet taken all that was written to it. Never waits.
+    def behind(self, within_s: float = 0.0) -> bool:
+        """Whether the terminal has not taken all that was written to it, after waiting for that so long at most.
 
         Raises:
             OSError: The terminal is gone.
         """
-        return not self._output.send()
+        return not self._output.send(within_s)
 
     def size(self) -> tuple[int, int]:
         """Columns and lines; 80 × 24 where the terminal does not know.

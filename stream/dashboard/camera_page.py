@@ -9,7 +9,7 @@ from stream.dashboard.numbers import duration, number, short
 from stream.overview import AlertView, CameraView, Moment, State, level
 
 _FRAME = 6  # lines: the chart's, the facts' and the alerts' box
-_LABEL_WIDTH = 11
+_LABEL_WIDTH = 12
 _MARK = "▸ "
 _FAMILIES = 3  # at the most that are shown
 
@@ -76,7 +76,7 @@ def _facts(camera: CameraView, width: int, now: Moment) -> list[Line]:
     rows += [("latency", _latency(camera, now)), ("rate", _rate(camera, now)), ("dropped", [_dropped(camera)])]
     reconnects = 0 if camera.report is None else camera.report.reconnects
     rows.append(("reconnected", [(f"{short(reconnects)}×", "yellow" if reconnects else "")]))
-    return [[(fit(label, _LABEL_WIDTH), QUIET), (" ", ""), *value] for label, value in rows]
+    return [[(fit(label, _LABEL_WIDTH), QUIET), *value] for label, value in rows]
 
 
 def _families(camera: CameraView, width: int) -> list[tuple[str, Line]]:

@@ -148,6 +148,7 @@ class _Dashboard:
             quitting=self._quitting,
         )
         self.live.update(page, refresh=True)
+        self._terminal.behind(_TICK_S)  # a page in pieces is a page that flickers
         if self._picture_is_due(now):
             self._pictured_s = now.monotonic_s
             self._write_picture(now)

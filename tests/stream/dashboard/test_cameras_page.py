@@ -86,14 +86,23 @@ def test_twelve_cameras_are_a_table_with_headings():
     assert all(f"camera-{number:02}" in lines[2 + number] for number in range(1, 13))
 
 
-def test_more_cameras_than_lines_are_counted():
+def test_more_cameras_than_lines_scroll_with_the_selected_one():
+    """They used to be "18 more: enlarge the window", and could not be seen in a small one at all."""
     state = site(30)
     state.take(camera("camera-30", "lost"), NOW)
-    lines = plain(state)
-    shown = sum(bool(re.search(r"camera-\d\d", line)) for line in lines)
-    assert 5 < shown < 30
-    assert f"and {30 - shown} more, {29 - shown} of them live: enlarge the window" in "\n".join(lines)
-    assert "29/30 live" in lines[0]
+    for selected, shown in ((1, range(1, 13)), (15, range(9, 21)), (30, range(19, 31))):
+        lines = plain(state, focus=Focus(camera=f"camera-{selected:02}"))
+        assert [int(number) for number in re.findall(r"camera-(\d\d)", "\n".join(lines))] == list(shown)
+        assert lines[1].startswith(f"╭─ cameras {shown[0]}–{shown[-1]} of 30 ──")
+        assert "▸ camera" in line_of(lines, f"camera-{selected:02}")
+        assert "29/30 live" in lines[0]
+
+
+@pytest.mark.parametrize("count", [1, 4, 12])
+def test_the_selected_camera_is_marked(count):
+    assert line_of(plain(site(count)), "▸").startswith("│ ▸ camera-01")
+    last = f"camera-{count:02}"
+    assert line_of(plain(site(count), focus=Focus(camera=last)), "▸").startswith(f"│ ▸ {last}")
 
 
 @pytest.mark.parametrize("count", [1, 4, 12])
@@ -218,8 +227,8 @@ def test_the_head_tells_title_clock_and_time_since_the_start():
     assert "up 1 d 1:00:00" in plain(site(1), now=at(90_000))[0]
 
 
-def test_the_foot_tells_the_key_and_then_that_it_was_heard():
-    assert plain(site(1))[-1].rstrip() == " q quit"
+def test_the_foot_tells_the_keys_and_then_that_it_was_heard():
+    assert plain(site(1))[-1].rstrip() == " ↑↓ select  Enter open  ? keys  q quit"
     assert plain(site(1), quitting=True)[-1].rstrip() == " stopping …"
 
 
