@@ -207,16 +207,22 @@ def test_too_little_footage_is_told_and_leaves_the_model_there_was(tmp_path):
 # Probe and alerts.
 
 
-def test_probe_says_what_a_source_delivers(tmp_path):
-    clip = make_clip(tmp_path / "clip.mp4", frames=100, size=(320, 240))
+def test_probe_says_what_a_source_delivers_and_writes_its_picture(tmp_path):
+    clip = make_clip(tmp_path / "my clip.mp4", frames=100, size=(320, 240))
     ended = run(tmp_path, "probe", clip)
     assert (ended.returncode, ended.stderr) == (0, "")
-    told = dict(re.split(r"\s{2,}|(?<=first picture)\s", line, maxsplit=1) for line in ended.stdout.splitlines())
+    told = {line[:15].strip(): line[15:] for line in ended.stdout.splitlines()}
     assert told["source"] == str(clip)
-    assert told["picture"] == "320×240, analysed at 640×480"
-    assert told["rate"] == "25.0 frames/s measured, 25.0 announced"
+    assert told["picture"] == "320×240"
+    assert told["rate"].startswith("25.0 frames/s measured over 4.0 s, 25 announced")
+    assert told["key frames"] == "every 0.40 s, 10 frames"
     assert told["length"] == "4.0 s"
-    assert told["damaged"] == "0 frames"
+    assert told["damaged"] == "0 of 100 frames"
+    assert told["written"] == "probe-my-clip.jpg"
+    ended = run(tmp_path, "probe", clip, "--json", "--seconds", "1", "--picture", tmp_path / "p.jpg")
+    made = json.loads(ended.stdout)
+    assert (made["measured_fps"], made["advice"]["long_side_px"]) == (25.0, 320)
+    assert {path.name for path in tmp_path.glob("*.jpg")} == {"probe-my-clip.jpg", "p.jpg"}
 
 
 def record(number, camera):
