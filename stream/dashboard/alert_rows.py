@@ -10,7 +10,7 @@ def row(alert: AlertView, width: int, now: Moment, *, name_width: int = 0) -> Li
     latest = alert.latest
     style = QUIET if alert.ended else "bold red" if latest.kind == "anomaly" else "bold yellow"
     peak = f"{level(latest.score, latest.threshold):.1f}×" if latest.kind == "anomaly" else ""
-    words = ", ".join(text for text in (place(latest.region), printable(latest.reason)) if text)
+    words = ", ".join(text for text in (place(latest.region), latest.words, latest.reason) if text)
     line: Line = [
         *_when(alert, now),
         (" ● " if not alert.ended else " ○ ", style),
@@ -24,7 +24,7 @@ def row(alert: AlertView, width: int, now: Moment, *, name_width: int = 0) -> Li
         (fit(duration(alert.duration_s(now)), 12, right=True), ""),
         ("  ", ""),
     ]
-    line.append((fit(words, max(0, width - width_of(line))), QUIET if alert.ended else ""))
+    line.append((fit(printable(words), max(0, width - width_of(line))), QUIET if alert.ended else ""))
     return line
 
 

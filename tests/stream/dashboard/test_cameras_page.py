@@ -209,6 +209,13 @@ def test_an_alert_is_told_with_kind_peak_duration_and_place():
     )
 
 
+def test_an_alert_s_words_follow_its_place():
+    state = site(1)
+    said = alert("start", camera="camera-01", region=(0, 0, 0.1, 0.1), words="moving 3.4× faster than\nnormal here")
+    state.take(said, at(10))
+    assert "upper left, moving 3.4× faster than normal here" in line_of(plain(state, width=120), "upper left")
+
+
 def test_a_duration_of_minutes_and_seconds_is_shown_whole():
     """ "12 min 34 s" used to be cut to "12 min 3…"."""
     state = site(1)
