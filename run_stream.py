@@ -24,6 +24,7 @@ from stream import alerts_commands as alerts
 from stream import commands as stream
 from stream import probe_command, status_command
 from stream import remote_commands as remote
+from stream.doctor import command as doctor_command
 
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]  # which typer has under no name of its own
 
@@ -109,12 +110,13 @@ app = _group("Watch cameras for what is not normal: calibrate on normal footage,
 _alerts = _group("Look at the alerts that were kept, say which were right or about nothing, remove them.")
 app.add_typer(_alerts, name="alerts")
 app.command()(_errors_in_one_line()(stream.demo))
+app.command()(_errors_in_one_line()(doctor_command.doctor))
+app.command()(_errors_in_one_line()(probe_command.probe))
 app.command()(_errors_in_one_line()(calibrate_command.calibrate))
 # Ctrl-C is how people end a monitor, also one that only starts.
 app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
 app.command()(_errors_in_one_line()(status_command.status))
 app.command()(_errors_in_one_line()(stream.reload))
-app.command()(_errors_in_one_line()(probe_command.probe))
 app.command()(_errors_in_one_line()(remote.keys))
 app.command()(_errors_in_one_line(interrupted=0)(remote.dashboard))
 app.command()(_errors_in_one_line()(backtest_command.backtest))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from stream.dashboard.cells import QUIET, Line, wrap
 from stream.messages import Alert, Region
+from stream.store import role_of
 
 _MOST_BYTES = 8_000_000  # of a file: an alert's picture has a few hundred thousand
 _CACHED = 16  # pictures
@@ -76,9 +77,9 @@ def half_blocks(image: npt.NDArray[np.uint8]) -> tuple[Line, ...]:
 
 def _path(alert: Alert) -> tuple[Path | None, bool]:
     """The picture to show, and whether it is the frame as it was."""
-    by_name = {Path(path).name: Path(path) for path in alert.evidence}
-    clean = by_name.get(f"{alert.id}-clean.jpg")
-    return (clean, True) if clean is not None else (by_name.get(f"{alert.id}.jpg"), False)
+    by_role = {role_of(alert.id, path): Path(path) for path in alert.evidence}
+    clean = by_role.get("clean")
+    return (clean, True) if clean is not None else (by_role.get("picture"), False)
 
 
 def _read(path: Path) -> npt.NDArray[np.uint8] | None:
