@@ -39,12 +39,18 @@ def probe(
     found = look(name, config.analysis, config.connection, seconds)
     advice = advise(found, cores())
     path = picture or Path(_file_name(found.where))
-    write_picture(found, path)
     if as_json:
+        write_picture(found, path)
         sys.stdout.write(f"{msgspec.json.encode(as_object(found, advice, cores(), str(path))).decode()}\n")
         return
-    for what, text in as_lines(found, advice, cores(), str(path)):
-        output.print(f"{what:<{_NAME_WIDTH}}{text}", soft_wrap=True, highlight=False, markup=False)
+    for what, text in as_lines(found, advice, cores()):
+        _print(what, text)
+    write_picture(found, path)  # last: what was found is told also where it cannot be written
+    _print("written", str(path))
+
+
+def _print(what: str, text: str) -> None:
+    output.print(f"{what:<{_NAME_WIDTH}}{text}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _file_name(where: str) -> str:

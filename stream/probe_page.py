@@ -8,12 +8,11 @@ from stream.probe_advice import Advice
 from stream.probe_clock import Clock
 
 
-def as_lines(found: Findings, advice: Advice, cores: float, picture: str) -> list[tuple[str, str]]:
+def as_lines(found: Findings, advice: Advice, cores: float) -> list[tuple[str, str]]:
     """What and its text, one line each.
 
     Args:
         cores: Of this machine.
-        picture: Where it was written.
     """
     width, height = found.native_size
     announced = f"{found.announced_fps:.3g} announced" if found.announced_fps else "none announced"
@@ -34,12 +33,16 @@ def as_lines(found: Findings, advice: Advice, cores: float, picture: str) -> lis
         share = f"{advice.core_share:.1%} of a core each"
         text = f"{advice.sources} such sources would keep this machine's {cores:g} cores busy with reading alone"
         rows.append(("capacity", f"{share}: {text}; scoring is extra"))
-    rows += [("hint", hint) for hint in advice.hints]
-    return [*rows, ("written", picture)]
+    return rows + [("hint", hint) for hint in advice.hints]
 
 
 def as_object(found: Findings, advice: Advice, cores: float, picture: str) -> dict[str, Any]:
-    """The same, ready for JSON."""
+    """The same, ready for JSON.
+
+    Args:
+        cores: Of this machine.
+        picture: Where it was written.
+    """
     plain = {
         name: getattr(found, name) for name in type(found).__slots__ if name not in ("picture", "packets", "clock")
     }

@@ -11,6 +11,7 @@ from configs.settings import AnalysisSettings, ConnectionSettings
 from stream.probe import Findings, Packets, ProbeError, look, write_picture
 from stream.probe_advice import advise
 from stream.probe_clock import Clock
+from stream.probe_command import _file_name
 from stream.probe_page import as_lines, as_object
 from stream.source_packets import Encoding
 from tests import rtsp_server
@@ -24,7 +25,7 @@ CONNECTION = ConnectionSettings(open_timeout_s=5, read_timeout_s=5)
 def said(found, cores=2.0):
     """The page, its texts by what they are about."""
     page: dict[str, str] = {}
-    for what, text in as_lines(found, advise(found, cores), cores, "p.jpg"):
+    for what, text in as_lines(found, advise(found, cores), cores):
         page[what] = f"{page[what]}\n{text}" if what in page else text
     return page
 
@@ -101,6 +102,20 @@ def test_the_picture_is_the_source_s_own_and_its_user_s_alone(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(ProbeError, match=r"no/p\.jpg: cannot be written: .*: name another with --picture"):
         write_picture(found, tmp_path / "no" / "p.jpg")
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ("rtsp://me:***@192.0.2.10:554/stream1?token=s3cret", "probe-192.0.2.10-554-stream1.jpg"),
+        ("/videos/my clip.mp4", "probe-my-clip.jpg"),
+        ("demo://street?seed=1", "probe-street.jpg"),
+        ("0", "probe-0.jpg"),
+        ("http://host/" + "x" * 500, f"probe-host-{'x' * 55}.jpg"),
+    ],
+)
+def test_the_picture_is_named_after_its_source_without_anything_secret(where, name):
+    assert _file_name(where) == name
 
 
 # What is advised.
