@@ -10,7 +10,6 @@ def row(alert: AlertView, width: int, now: Moment, *, name_width: int = 0) -> Li
     latest = alert.latest
     style = QUIET if alert.ended else "bold red" if latest.kind == "anomaly" else "bold yellow"
     peak = f"{level(latest.score, latest.threshold):.1f}×" if latest.kind == "anomaly" else ""
-    words = ", ".join(text for text in (place(latest.region), latest.words, latest.reason) if text)
     line: Line = [
         *_when(alert, now),
         (" ● " if not alert.ended else " ○ ", style),
@@ -24,8 +23,14 @@ def row(alert: AlertView, width: int, now: Moment, *, name_width: int = 0) -> Li
         (fit(duration(alert.duration_s(now)), 12, right=True), ""),
         ("  ", ""),
     ]
-    line.append((fit(printable(words), max(0, width - width_of(line))), QUIET if alert.ended else ""))
+    line.append((fit(words(alert), max(0, width - width_of(line))), QUIET if alert.ended else ""))
     return line
+
+
+def words(alert: AlertView) -> str:
+    """Where in the picture, and what was unusual there or is the matter."""
+    latest = alert.latest
+    return printable(", ".join(text for text in (place(latest.region), latest.words, latest.reason) if text))
 
 
 def none(since: Moment) -> Line:

@@ -2,7 +2,7 @@
 
 from stream.dashboard import alert_rows
 from stream.dashboard.camera_words import state_line, trouble
-from stream.dashboard.cells import QUIET, Line, Part, beside, box, fit
+from stream.dashboard.cells import QUIET, Line, Part, beside, box, fit, wrap
 from stream.dashboard.focus import Focus
 from stream.dashboard.level import bar, chart, numbers, span
 from stream.dashboard.numbers import duration, number, short
@@ -11,6 +11,7 @@ from stream.overview import AlertView, CameraView, Moment, State, level
 _FRAME = 6  # lines: the chart's, the facts' and the alerts' box
 _LABEL_WIDTH = 12
 _MARK = "▸ "
+_CAPTION = 2  # lines above the picture
 _FAMILIES = 3  # at the most that are shown
 
 _CONDITIONS = {
@@ -33,7 +34,8 @@ def body(
     left = _facts_width(width)
     selected = focus.selected_alert(state)
     facts = box("now", "", _facts(camera, left - 4, now), left, middle)
-    shown = box(_picture_title(selected, now), "", list(picture), width - left, middle)
+    caption = [] if selected is None else _caption(selected, max(1, width - left - 4))
+    shown = box(_picture_title(selected, now), "", [*caption, *picture], width - left, middle)
     alerts = _alerts(state, name, selected, inner, alert_lines, now)
     return [
         *box(name, span(inner), chart(camera, inner, chart_lines, now), width),
@@ -44,7 +46,7 @@ def body(
 
 def picture_size(width: int, height: int) -> tuple[int, int]:
     """Columns and lines there are for the picture on a page of this size, at least 1 each."""
-    return max(1, width - _facts_width(width) - 4), _lines(height - 2)[1]
+    return max(1, width - _facts_width(width) - 4), max(1, _lines(height - 2)[1] - _CAPTION)
 
 
 def _lines(height: int) -> tuple[int, int, int]:
@@ -115,6 +117,12 @@ def _picture_title(alert: AlertView | None, now: Moment) -> str:
     today = alert.began.local.date() == now.local.date()
     when = f"{alert.began.local:%H:%M:%S}" if today else f"{alert.began.local:%d.%m. %H:%M}"
     return f"{alert.latest.kind} of {when}, {duration(alert.duration_s(now))}"
+
+
+def _caption(alert: AlertView, width: int) -> list[Line]:
+    """Where and what, whole where the list of alerts has no room for it."""
+    lines: list[Line] = [[(part, "bold")] for part in wrap(alert_rows.words(alert), width, _CAPTION)]
+    return lines + [[]] * (_CAPTION - len(lines))
 
 
 def _alerts(state: State, name: str, selected: AlertView | None, inner: int, lines: int, now: Moment) -> list[Line]:

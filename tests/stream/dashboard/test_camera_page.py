@@ -56,7 +56,7 @@ def test_the_page_fills_the_terminal_exactly_and_its_picture_is_as_large_as_it_s
     if width >= 79 and not keys:
         assert sum(f"│ {'▀' * columns} │" in line for line in page) == lines
         assert columns >= 33
-        assert lines >= 9
+        assert lines >= 7
 
 
 def test_what_is_known_of_the_camera_is_there(state):
@@ -106,6 +106,18 @@ def test_only_this_camera_s_alerts_are_there_and_the_selected_one_is_marked_in_v
     (marked,) = [line for line in tenth if "▸" in line]
     assert marked.startswith("│ ▸ 12:00:29 ○ ended anomaly   3.0×")
     assert any("─ anomaly of 12:00:29, 0 s ─" in line for line in tenth)
+
+
+def test_the_selected_alert_s_words_stand_whole_above_its_picture(state):
+    words = "moving 3.4× faster than normal here, unlike anything seen"
+    state.take(alert("start", "y", "yard", region=(0, 0, 0.1, 0.1), words=words), at(20))
+    for width, height, caption in (
+        (80, 24, ["upper left, moving 3.4× faster", "than normal here, unlike anything…"]),
+        (110, 30, ["upper left, moving 3.4× faster than normal here, unlike", "anything seen"]),
+    ):
+        lines = plain(state, width=width, height=height, picture=([("▀▀▀", "")],))
+        first = next(index for index, line in enumerate(lines) if "─ anomaly of 12:00:20" in line)
+        assert [line.rpartition("││")[2].strip(" │") for line in lines[first + 1 : first + 4]] == [*caption, "▀▀▀"]
 
 
 def test_without_alerts_the_page_says_since_when_there_were_none(state):
