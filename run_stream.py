@@ -22,8 +22,9 @@ from calibrate.toy import command as toy_command
 from configs.options import fail, messages
 from stream import alerts_commands as alerts
 from stream import commands as stream
+from stream import probe_command, status_command
 from stream import remote_commands as remote
-from stream import status_command
+from stream.doctor import command as doctor_command
 
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]  # which typer has under no name of its own
 
@@ -69,6 +70,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     from stream.bus_keys import KeysError
     from stream.evidence import EvidenceError
     from stream.logs import LogError
+    from stream.probe import ProbeError
     from stream.ring import RingError
     from stream.running import RunningError
     from stream.source_error import SourceError
@@ -85,6 +87,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         LabelsError,
         LogError,
         MarkingError,
+        ProbeError,
         RingError,
         RunningError,
         SourceError,
@@ -104,15 +107,16 @@ def _group(text: str) -> typer.Typer:
 
 
 app = _group("Watch cameras for what is not normal: calibrate on normal footage, then watch.")
-_alerts = _group("Look at the alerts that were kept, and say which were about nothing.")
+_alerts = _group("Look at the alerts that were kept, say which were right or about nothing, remove them.")
 app.add_typer(_alerts, name="alerts")
 app.command()(_errors_in_one_line()(stream.demo))
+app.command()(_errors_in_one_line()(doctor_command.doctor))
+app.command()(_errors_in_one_line()(probe_command.probe))
 app.command()(_errors_in_one_line()(calibrate_command.calibrate))
 # Ctrl-C is how people end a monitor, also one that only starts.
 app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
 app.command()(_errors_in_one_line()(status_command.status))
 app.command()(_errors_in_one_line()(stream.reload))
-app.command()(_errors_in_one_line()(stream.probe))
 app.command()(_errors_in_one_line()(remote.keys))
 app.command()(_errors_in_one_line(interrupted=0)(remote.dashboard))
 app.command()(_errors_in_one_line()(backtest_command.backtest))
@@ -122,7 +126,9 @@ app.command(cls=toy_command.ToyCommand)(_errors_in_one_line()(toy_command.toy))
 _alerts.command("list")(_errors_in_one_line()(alerts.list_alerts))
 _alerts.command()(_errors_in_one_line()(alerts.show))
 _alerts.command()(_errors_in_one_line()(alerts.export))
+_alerts.command()(_errors_in_one_line()(alerts.delete))
 _alerts.command()(_errors_in_one_line()(feedback_commands.mark_normal))
+_alerts.command()(_errors_in_one_line()(feedback_commands.mark_real))
 _alerts.command()(_errors_in_one_line()(feedback_commands.undo))
 
 

@@ -1,8 +1,7 @@
-"""The commands that watch: demo, watch, probe."""
+"""The commands that watch: demo, watch, reload."""
 
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +15,6 @@ from stream.source_arguments import expanded
 if TYPE_CHECKING:
     from stream.demo import Tally
     from stream.observers import Show
-    from stream.source import Source
 
 _PROGRAM = Path(__file__).parents[1] / "run_stream.py"
 _DEMO_CONFIG = Path(__file__).parents[1] / "configs" / "demo.yaml"
@@ -25,7 +23,6 @@ _DEMO_NORMAL, _DEMO_LIVE = (
     "demo://street?seed=2&anomalies=1&seconds={seconds:g}",
 )
 _DEMO_S = 150.0
-_PROBE_S = 3.0
 
 
 def demo(
@@ -120,30 +117,6 @@ def reload(config_file: ConfigFile = None, store: StoreFolder = None) -> None:
     output.print(f"reloaded: {ask_to_reload(store or default_folder())}", soft_wrap=True, highlight=False)
 
 
-def probe(
-    source: Annotated[str, typer.Argument(help="What to look at; see watch.")],
-    config_file: ConfigFile = None,
-) -> None:
-    """Open a source, look at it for some seconds, and say what it delivers."""
-    from stream.source import open_source, redact
-
-    config = load(config_file) if config_file else Config()
-    (name,) = expanded([source])
-    started_s = time.monotonic()
-    with open_source(
-        name,
-        long_side_px=config.analysis.long_side_px,
-        rate_fps=config.analysis.rate_fps,
-        connection=config.connection,
-    ) as opened:
-        first = opened.read()
-        opened_s = time.monotonic() - started_s
-        for picture in opened:
-            if picture.stream_time_s - first.stream_time_s >= _PROBE_S:
-                break
-        _print_probe(redact(name), opened, opened_s)
-
-
 def _with_cameras(config: Config, sources: list[str], names: list[str], model: Path | None) -> Config:
     """The configuration with these cameras instead of its own, and its sections for each."""
     raw = [{"name": name, "source": source, "model": model} for name, source in zip(names, sources, strict=True)]
@@ -161,17 +134,3 @@ def _print_tally(result: "Tally", played_s: float, folder: Path) -> None:
         f"pictures: {folder / 'evidence'}",
         soft_wrap=True,
     )
-
-
-def _print_probe(where: str, opened: "Source", opened_s: float) -> None:
-    width, height = opened.native_size
-    rows = {
-        "source": where,
-        "picture": f"{width}×{height}, analysed at {opened.size[0]}×{opened.size[1]}",
-        "rate": f"{opened.measured_fps:.1f} frames/s measured, {opened.native_fps:.1f} announced",
-        "length": "no end" if opened.duration_s is None else f"{opened.duration_s:.1f} s",
-        "damaged": f"{opened.decode_errors} frames",
-        "first picture": f"after {opened_s:.2f} s",
-    }
-    for name, text in rows.items():
-        output.print(f"{name:<14}{text}", soft_wrap=True, highlight=False, markup=False)

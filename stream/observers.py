@@ -8,7 +8,7 @@ from stream.bus import Endpoints
 from stream.bus_keys import server_options
 from stream.bus_relay import PROCESS as RELAY
 from stream.bus_relay import RelaySpec
-from stream.dashboard import DashboardSpec
+from stream.dashboard.process import DashboardSpec
 from stream.health import PROCESS as HEALTH
 from stream.health import HealthSpec
 from stream.printer import PrinterSpec
@@ -21,17 +21,24 @@ STAGE = 0
 
 
 def viewers(
-    show: Show, endpoints: Endpoints, cameras: tuple[str, ...] | None, *, title: str, picture: Path | None = None
+    show: Show,
+    endpoints: Endpoints,
+    cameras: tuple[str, ...] | None,
+    *,
+    title: str,
+    here: bool = True,
+    picture: Path | None = None,
 ) -> list[Child]:
     """What shows on this machine what is heard on the bus.
 
     Args:
         cameras: As in `DashboardSpec`.
+        here: As in `DashboardSpec`.
         picture: Where the dashboard writes a picture of itself while an anomaly is open.
     """
     if show == "dashboard":
-        spec = DashboardSpec(endpoints=endpoints, cameras=cameras, title=title, picture=picture)
-        return [Child(name="view", target="stream.dashboard:run", spec=spec, stage=STAGE, adapts=True)]
+        spec = DashboardSpec(endpoints=endpoints, cameras=cameras, title=title, here=here, picture=picture)
+        return [Child(name="view", target="stream.dashboard.process:run", spec=spec, stage=STAGE, adapts=True)]
     if show == "json":
         printer = PrinterSpec(endpoints=endpoints)
         return [Child(name="printer", target="stream.printer:run", spec=printer, stage=STAGE)]

@@ -240,6 +240,11 @@ class State:
         """Those that have not ended, oldest first."""
         return [alert for alert in self.alerts.values() if not alert.ended]
 
+    def listed_alerts(self, camera: str | None = None) -> list[AlertView]:
+        """Those that are open and then those that have ended, each newest first; of one camera or of all."""
+        newest = [alert for alert in reversed(self.alerts.values()) if camera in (None, alert.latest.camera)]
+        return sorted(newest, key=lambda alert: alert.ended)
+
     def begun_today(self, now: Moment) -> int:
         """Alerts that began since midnight, local time, as far as seen from here."""
         day, count = self._begun_on

@@ -41,5 +41,5 @@ def look(address: str, keys: Path, *, show: Show, seconds: float | None = None) 
         signals = stack.enter_context(StopSignals())  # so that what is made here is also taken away
         here = Endpoints.in_folder(stack.enter_context(sockets()))
         there = replace(here, subscribe=address, keys=keys.absolute())
-        children = viewers(show, there, None, title=f"MULDE stream · {address}")
+        children = viewers(show, there, None, title=f"MULDE stream · {address}", here=False)
         return run(Supervisor(SupervisorSettings(), children, here, log_file), signals, log_file, seconds)

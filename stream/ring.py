@@ -26,10 +26,17 @@ _SLOT_HEADER = np.dtype(
 _SLOT_HEADER_BYTES = 64
 _NONE = -1
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory, not a temporary file
+_RING_S = 4.0  # of frames: the sink reads the one of an alert's peak a moment after it was scored
+_FEWEST_SLOTS = 8
 
 
 class RingError(Exception):
     """A ring cannot be made or found; the message says which and what to do."""
+
+
+def slots_for(rate_fps: float) -> int:
+    """How many frames a ring should hold of a camera that is analysed at this rate."""
+    return max(_FEWEST_SLOTS, round(_RING_S * rate_fps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +104,7 @@ class Ring:
         if slots < 2:
             raise RingError(f"ring: must have at least 2 slots, one to write and one to read, not {slots}")
         spec = RingSpec(name=f"mulde_{secrets.token_hex(6)}", slots=slots, height=height, width=width)
-        free = _free_shared_memory()
+        free = free_shared_memory()
         if spec.total_bytes > free:
             raise RingError(_too_little(spec, free))
         resource_tracker.ensure_running()  # first: a creator that is killed while that starts would leave the segment
@@ -255,7 +262,7 @@ def _too_little(spec: RingSpec, free: int) -> str:
     )
 
 
-def _free_shared_memory() -> int:
+def free_shared_memory() -> int:
     """Free bytes where the system keeps shared memory; unlimited where that cannot be asked."""
     try:
         status = os.statvfs(_SHARED_MEMORY)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from configs.schema import Config, ConfigError
-from configs.settings import CameraSettings, ClipSettings, MemorySettings
+from configs.settings import AnalysisSettings, CameraSettings, ClipSettings, MemorySettings
 from detector.bundle import Bundle, BundleError, ClipPreparation, Preparation, check_settings, read_all
 from stream import logs
 from stream.bus_keys import KeysError
@@ -24,12 +24,12 @@ from stream.capture import CaptureSpec
 from stream.observers import STAGE, Show, servers, viewers
 from stream.reload import ReloadError
 from stream.retention import Limits
-from stream.ring import Ring, RingError
+from stream.ring import Ring, RingError, RingSpec, slots_for
 from stream.running import Claim, claim
 from stream.seat import Child
 from stream.sink import SinkSpec
 from stream.sink_camera import SinkCamera
-from stream.source import SourceError, is_camera, open_source, redact
+from stream.source import SourceError, analysed_size, is_camera, open_source, redact
 from stream.stopping import StopSignals
 from stream.store import FOOTAGE, Store, default_folder
 from stream.supervisor import Supervisor
@@ -41,8 +41,6 @@ LOG_NAME = "mulde.log"
 
 _CHANGEABLE = ("cameras", "analysis", "policy", "connection", "calibration")  # the last is not read here at all
 
-_RING_S = 4.0  # of frames: the sink reads the one of an alert's peak a moment after it was scored
-_FEWEST_SLOTS = 8
 _FILES, _FILES_PER_CAMERA = 128, 8  # twice what is open at once
 _SINK, _WORKER, _CAPTURE = range(STAGE + 1, STAGE + 4)  # stages, in the order of their start
 
@@ -125,8 +123,7 @@ class _Place:
 
     @classmethod
     def made(cls, source: str, preparation: Preparation) -> "_Place":
-        slots = max(_FEWEST_SLOTS, round(_RING_S * preparation.rate_fps))
-        ring = Ring.create(slots, preparation.height, preparation.width)
+        ring = Ring.create(slots_for(preparation.rate_fps), preparation.height, preparation.width)
         return cls(source=source, preparation=preparation, ring=ring)
 
     def is_for(self, source: str, preparation: Preparation) -> bool:
@@ -268,6 +265,7 @@ class _Site:
             folder=self._folder,
             cameras=tuple(sink_cameras),
             limits=Limits(days=config.store.keep_days, megabytes=config.store.keep_megabytes),
+            evidence=config.evidence,
         )
         worker = WorkerSpec(
             endpoints=self._endpoints,
@@ -282,6 +280,25 @@ class _Site:
             Child(name="worker", target="stream.worker:run", spec=worker, stage=_WORKER, adapts=True),
             *(Child(name=spec.process, target="stream.capture:run", spec=spec, stage=_CAPTURE) for spec in captures),
         ]
+
+
+def shared_memory_bytes(camera: CameraSettings | None) -> int:
+    """What a camera's ring takes; of one without a model as if it were 16:9, None = with the default settings.
+
+    Raises:
+        ConfigError, BundleError: Its model cannot be used.
+    """
+    analysis = AnalysisSettings() if camera is None else camera.analysis
+    rate_fps, (width, height) = analysis.rate_fps, analysed_size((16, 9), analysis.long_side_px)
+    if camera is not None and camera.model is not None:
+        preparation = _model(camera).preparation
+        rate_fps, width, height = preparation.rate_fps, preparation.width, preparation.height
+    return RingSpec(name="", slots=slots_for(rate_fps), height=height, width=width).total_bytes
+
+
+def open_files(cameras: int) -> int:
+    """How many files one process may have to open for so many cameras."""
+    return _FILES + _FILES_PER_CAMERA * cameras
 
 
 def terminal_is_there() -> bool:
@@ -306,7 +323,7 @@ def _need_files(cameras: int) -> None:
     Raises:
         ConfigError: The system does not allow so many.
     """
-    needed = _FILES + _FILES_PER_CAMERA * cameras
+    needed = open_files(cameras)
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed >= needed:
         return

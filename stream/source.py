@@ -123,6 +123,11 @@ class Source:
         """Frames skipped because the clock had passed them, paced sources only."""
 
     @property
+    def backend(self) -> Backend:
+        """What it reads through, for who measures that rather than looks at pictures."""
+        return self._backend
+
+    @property
     def live(self) -> bool:
         """Whether pictures come by the clock, whatever their reader does."""
         return self._backend.live or self._paced

@@ -3,7 +3,7 @@
 import math
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from configs.settings import ConnectionSettings
 from stream.source_diagnosis import explain
 from stream.source_error import CodecError, DisconnectedError, EndOfStream, NoAnswerError, SourceError, redact
+from stream.source_packets import Encoding, PacketFacts
 
 _ERRORS_IN_A_ROW = 300
 # After damage each picture is drawn on the damaged one, and a smear looks like something that moves. The next key
@@ -38,6 +39,7 @@ class AvBackend:
         self._where = where
         self._limit_s = limit_s
         self._reformatter = VideoReformatter()  # keeps its tables: a fresh one costs twice as much per frame
+        self._seen: Callable[[PacketFacts], None] | None = None
         self.live = live
         self.decode_errors = 0
         self._healing = 0  # frames to hold back unless a key frame comes
@@ -82,6 +84,21 @@ class AvBackend:
         )
         image = scaled.to_ndarray()  # a view with padded rows unless the width is a multiple of 16
         return np.ascontiguousarray(np.rot90(image, self._turns), np.uint8)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How the pictures are encoded, as far as was seen by now."""
+        context = self._stream.codec_context
+        return Encoding(
+            codec=context.name,
+            profile=context.profile or "",
+            pixel_format=context.pix_fmt or "",
+            reordered=bool(context.has_b_frames),
+        )
+
+    def observe(self, seen: Callable[[PacketFacts], None]) -> None:
+        """See `stream.source_packets`."""
+        self._seen = seen
 
     def close(self) -> None:
         """Let go of the connection or file; safe to call twice."""
@@ -132,6 +149,8 @@ class AvBackend:
                 raise DisconnectedError(f"{self._where}: reading broke off: {error.strerror}") from None
 
     def _whole_frames(self, packet: "Packet[Stream]") -> list[VideoFrame]:
+        if self._seen is not None and packet.size:
+            self._seen(_facts(packet))
         try:
             frames = self._stream.decode(packet)
         except av.error.InvalidDataError:
@@ -206,6 +225,12 @@ def _backend(container: InputContainer, where: str, live: bool, first_limit_s: f
     except SourceError:
         container.close()
         raise
+
+
+def _facts(packet: "Packet[Stream]") -> PacketFacts:
+    unit = packet.time_base
+    shown, decoded = (None if time is None else float(time * unit) for time in (packet.pts, packet.dts))
+    return PacketFacts(shown_s=shown, decoded_s=decoded, size=packet.size, key=packet.is_keyframe)
 
 
 def _authorities() -> dict[str, str]:

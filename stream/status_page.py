@@ -5,7 +5,8 @@ Pure: the same state and moment give the same text. Knows nothing of how it was 
 
 from typing import Any
 
-from stream.dashboard_page import elapsed, printable
+from stream.dashboard.cells import printable
+from stream.dashboard.numbers import elapsed
 from stream.overview import CameraView, Moment, State
 from stream.running import Running
 from stream.troubles import SUPERVISOR, troubles

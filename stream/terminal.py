@@ -6,17 +6,17 @@ Opens the controlling terminal itself, because a spawned process has no standard
 import contextlib
 import io
 import os
-import re
 import select
 import termios
 import time
 from types import TracebackType
 from typing import Any, Self
 
+from stream.keys import KeyReader
+
 _DEVICE = "/dev/tty"
-_MOST_KEYS = 64
+_MOST_BYTES = 64  # of keys at a time
 _LAST_OUTPUT_S = 0.3  # for what puts the screen back to get out, where the terminal is slow
-_SPECIAL_KEY = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)  # F2, for one, ends in Q
 
 
 class TerminalError(Exception):
@@ -39,6 +39,7 @@ class Terminal:
             self._descriptor = os.open(_DEVICE, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise TerminalError("dashboard: there is no terminal here: start with --headless") from error
+        self._keys = KeyReader()
         self._output = _Output(self._descriptor)
         self.file = io.TextIOWrapper(self._output, encoding="utf-8", write_through=True)  # type: ignore[type-var]
 
@@ -66,27 +67,27 @@ class Terminal:
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, _line_by_line(self._before))
         self._close()
 
-    def keys(self) -> str:
-        """What was typed since the last call, without special keys such as arrows. Never waits.
+    def read_keys(self) -> list[str]:
+        """What was typed since the last call, key by key; see `stream.keys`. Never waits.
 
         Raises:
             TerminalError: The terminal is gone.
         """
-        if not select.select([self._descriptor], [], [], 0.0)[0]:
-            return ""
-        try:
-            typed = os.read(self._descriptor, _MOST_KEYS)
-        except OSError as error:
-            raise TerminalError(f"dashboard: the terminal is gone: {error.strerror}") from error
-        return _SPECIAL_KEY.sub("", typed.decode(errors="replace"))
+        typed = b""
+        if select.select([self._descriptor], [], [], 0.0)[0]:
+            try:
+                typed = os.read(self._descriptor, _MOST_BYTES)
+            except OSError as error:
+                raise TerminalError(f"dashboard: the terminal is gone: {error.strerror}") from error
+        return self._keys.read(typed, time.monotonic())
 
-    def behind(self) -> bool:
-        """Whether the terminal has not yet taken all that was written to it. Never waits.
+    def behind(self, within_s: float = 0.0) -> bool:
+        """Whether the terminal has not taken all that was written to it, after waiting for that so long at most.
 
         Raises:
             OSError: The terminal is gone.
         """
-        return not self._output.send()
+        return not self._output.send(within_s)
 
     def size(self) -> tuple[int, int]:
         """Columns and lines; 80 × 24 where the terminal does not know.

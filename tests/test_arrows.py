@@ -31,10 +31,10 @@ EXCEPTIONS = {
 OWNERS = {
     "zmq": ("stream.bus", "stream.bus_*"),
     "multiprocessing.shared_memory": ("stream.ring",),
-    "av": ("stream.source_av", "stream.source_diagnosis"),
+    "av": ("stream.source_av", "stream.source_codecs", "stream.source_diagnosis"),
     "cv2.VideoCapture": ("stream.source_webcam",),
     "yaml": ("configs.schema",),
-    "sqlite3": ("stream.store",),
+    "sqlite3": ("stream.store*",),
     "torch": ("detector*", "calibrate*"),
     "pickle": (),
     "cPickle": (),
@@ -48,7 +48,7 @@ OWNERS = {
 PROCESSES = (
     "stream.bus_relay",
     "stream.capture",
-    "stream.dashboard",
+    "stream.dashboard.process",
     "stream.health",
     "stream.sink",
     "stream.supervisor",

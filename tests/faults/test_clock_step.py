@@ -20,6 +20,7 @@ STAMPS = {
     "stream.alerts_commands": "which stored alerts are asked for",
     "stream.clock": "UTC stamps of messages and records",
     "stream.commands": "which stored alerts are the demo's",
+    "stream.doctor.resources": "whether it can be believed",
     "stream.overview": "the time of day on the dashboard",
     "stream.reading": "a frame's UTC stamp",
     "stream.retention": "which stored alerts are too old",

@@ -12,12 +12,12 @@ from stream.supervisor import Supervisor
 
 def main(folder, cameras):
     # Not at the top: the dashboard's process reads this file, too, by another name.
-    from stream.dashboard import DashboardSpec
+    from stream.dashboard.process import DashboardSpec
 
     endpoints = Endpoints.in_folder(folder / "bus")
     logs.configure("supervisor", folder / "log")
     spec = DashboardSpec(endpoints=endpoints, cameras=tuple(cameras), title="north side")
-    view = Child(name="view", target="stream.dashboard:run", spec=spec, stage=0)
+    view = Child(name="view", target="stream.dashboard.process:run", spec=spec, stage=0)
     supervisor = Supervisor(SupervisorSettings(restarts=0), [view], endpoints, folder / "log")
     status = supervisor.run()
     (folder / "reason").write_text(supervisor.reason)

@@ -1,12 +1,10 @@
-"""The dashboard process: a full-screen view of all cameras in the terminal, fed by the broadcast lane.
+"""The dashboard process: a full-screen view of the cameras in the terminal, fed by the broadcast lane.
 
-Messages change the state (`overview`), the state becomes a page (`dashboard_page`), this loop draws it a few times a
-second. Knows nothing of the processes it shows.
+Messages change the state (`overview`), keys what is looked at (`focus`), both become a page (`page`), which this loop
+draws a few times a second. Knows nothing of the processes it shows.
 """
 
-import io
 import logging
-import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,12 @@ from rich.live import Live
 from stream.bus import Endpoints, Publisher, Subscriber
 from stream.child import ChildError, Parent
 from stream.clock import utc_text
-from stream.dashboard_page import render
+from stream.dashboard import camera_page
+from stream.dashboard.cells import Line
+from stream.dashboard.focus import Focus, pressed
+from stream.dashboard.page import render
+from stream.dashboard.picture import Pictures
+from stream.dashboard.svg import export_svg
 from stream.messages import Health
 from stream.overview import Moment, State
 from stream.terminal import Terminal, TerminalError
@@ -42,12 +45,14 @@ class DashboardSpec:
     cameras: tuple[str, ...] | None
     """Names in the order in which they are shown; None = every camera of which something is heard."""
     title: str
+    here: bool = True
+    """Whether the cameras are watched on this machine, where the pictures of their alerts are then."""
     picture: Path | None = None
     """An SVG of the page, written anew every few seconds while an anomaly is open."""
 
 
 def run(spec: DashboardSpec, parent: Parent) -> None:
-    """Show the page until the parent says stop; q asks it to.
+    """Show the cameras until the parent says stop; q asks it to.
 
     The terminal is put back whatever happens, SIGKILL excepted.
 
@@ -76,25 +81,6 @@ def run(spec: DashboardSpec, parent: Parent) -> None:
         raise ChildError(f"dashboard: the terminal is gone: {error.strerror}") from error
 
 
-def export_svg(state: State, title: str, path: Path, width: int, height: int, now: Moment) -> None:
-    """Write the page as an SVG picture that loads nothing from elsewhere. Replaces the file in one step.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    console = Console(
-        file=io.StringIO(), record=True, width=width, height=height, force_terminal=True, color_system="standard"
-    )
-    console.print(render(state, title, width, height, now), end="")
-    svg = re.sub(
-        r"@font-face \{.*?\}\s*", "", console.export_svg(title=title, unique_id="dashboard"), flags=re.DOTALL
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(svg, encoding="utf-8")
-    part.replace(path)
-
-
 class _Dashboard:
     def __init__(
         self, spec: DashboardSpec, parent: Parent, terminal: Terminal, subscriber: Subscriber, publisher: Publisher
@@ -108,7 +94,11 @@ class _Dashboard:
         self._picture = spec.picture
         self._quitting = False
         self._drawn_s = self._reported_s = self._pictured_s = float("-inf")
-        self._console = Console(file=terminal.file)
+        self._focus = Focus()
+        self._console = _console(terminal)
+        self._pictures = Pictures(
+            here=spec.here, colours=not (self._console.color_system is None or self._console.no_color)
+        )
         self.live = Live(
             console=self._console,
             screen=True,
@@ -130,22 +120,45 @@ class _Dashboard:
         if now.monotonic_s - self._reported_s >= _HEALTH_EVERY_S:
             self._reported_s = now.monotonic_s
             self._report(now)
-        if "q" in self._terminal.keys().lower() and not self._quitting:
-            self._quitting = True
-            self._parent.ask_to_quit()
+        for key in self._terminal.read_keys():
+            self._press(key)
         for message in self._subscriber.batch(_TICK_S):
             self._state.take(message, Moment.now())
+
+    def _press(self, key: str) -> None:
+        if key in ("q", "Q") and not self._quitting:
+            self._quitting = True
+            self._parent.ask_to_quit()
+        self._focus = pressed(self._focus, key, self._state)
+        self._drawn_s = float("-inf")  # who presses a key wants to see what it does
 
     def _draw(self, now: Moment) -> None:
         if self._terminal.behind():  # a later page will do, and holding on here would look like a process that hangs
             return
         width, height = self._terminal.size()
         self._console.size = (width, height)
-        page = render(self._state, self._spec.title, width, height, now, quitting=self._quitting)
+        page = render(
+            self._state,
+            self._focus,
+            self._spec.title,
+            width,
+            height,
+            now,
+            picture=self._shown_picture(width, height),
+            quitting=self._quitting,
+        )
         self.live.update(page, refresh=True)
+        self._terminal.behind(_TICK_S)  # a page in pieces is a page that flickers
         if self._picture_is_due(now):
             self._pictured_s = now.monotonic_s
             self._write_picture(now)
+
+    def _shown_picture(self, width: int, height: int) -> tuple[Line, ...]:
+        if self._focus.page != "camera" or self._focus.keys:
+            return ()
+        selected = self._focus.selected_alert(self._state)
+        alert = None if selected is None else selected.latest
+        return self._pictures.lines(alert, *camera_page.picture_size(width, height))
 
     def _picture_is_due(self, now: Moment) -> bool:
         if self._picture is None or now.monotonic_s - self._pictured_s < _PICTURE_EVERY_S:
@@ -166,3 +179,9 @@ class _Dashboard:
         utc = utc_text(now.local)
         counters = {"lost": float(self._state.lost), "refused": float(self._subscriber.refused)}
         self._publisher.send(Health(process=PROCESS, utc=utc, counters=counters))
+
+
+def _console(terminal: Terminal) -> Console:
+    """What draws there: in the colours the environment promises, in 256 where it only says that there are some."""
+    console = Console(file=terminal.file)
+    return Console(file=terminal.file, color_system="256") if console.color_system == "standard" else console

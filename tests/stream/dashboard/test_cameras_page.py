@@ -5,7 +5,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from stream.dashboard_page import render
+from stream.dashboard.focus import Focus
+from stream.dashboard.page import render
 from stream.overview import State
 from tests.stream.views import alert, at, camera, health, score
 
@@ -16,13 +17,18 @@ NOW = at(60)
 def plain(state, width=80, height=24, now=NOW, **options):
     """The page as the lines a terminal of this size would show."""
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False, color_system=None)
-    console.print(render(state, options.pop("title", "site.yaml"), width, height, now, **options), end="")
+    console.print(
+        render(
+            state, options.pop("focus", Focus()), options.pop("title", "site.yaml"), width, height, now, **options
+        ),
+        end="",
+    )
     return console.file.getvalue().split("\n")[:-1]
 
 
 def styles(state, text, **size):
     """How the parts of the page that hold this text are drawn."""
-    lines = render(state, "site.yaml", size.get("width", 80), size.get("height", 24), NOW).lines
+    lines = render(state, Focus(), "site.yaml", size.get("width", 80), size.get("height", 24), NOW).lines
     return [style for line in lines for part, style in line if text in part]
 
 
@@ -80,14 +86,23 @@ def test_twelve_cameras_are_a_table_with_headings():
     assert all(f"camera-{number:02}" in lines[2 + number] for number in range(1, 13))
 
 
-def test_more_cameras_than_lines_are_counted():
+def test_more_cameras_than_lines_scroll_with_the_selected_one():
+    """They used to be "18 more: enlarge the window", and could not be seen in a small one at all."""
     state = site(30)
     state.take(camera("camera-30", "lost"), NOW)
-    lines = plain(state)
-    shown = sum(bool(re.search(r"camera-\d\d", line)) for line in lines)
-    assert 5 < shown < 30
-    assert f"and {30 - shown} more, {29 - shown} of them live: enlarge the window" in "\n".join(lines)
-    assert "29/30 live" in lines[0]
+    for selected, shown in ((1, range(1, 13)), (15, range(9, 21)), (30, range(19, 31))):
+        lines = plain(state, focus=Focus(camera=f"camera-{selected:02}"))
+        assert [int(number) for number in re.findall(r"camera-(\d\d)", "\n".join(lines))] == list(shown)
+        assert lines[1].startswith(f"╭─ cameras {shown[0]}–{shown[-1]} of 30 ──")
+        assert "▸ camera" in line_of(lines, f"camera-{selected:02}")
+        assert "29/30 live" in lines[0]
+
+
+@pytest.mark.parametrize("count", [1, 4, 12])
+def test_the_selected_camera_is_marked(count):
+    assert line_of(plain(site(count)), "▸").startswith("│ ▸ camera-01")
+    last = f"camera-{count:02}"
+    assert line_of(plain(site(count), focus=Focus(camera=last)), "▸").startswith(f"│ ▸ {last}")
 
 
 @pytest.mark.parametrize("count", [1, 4, 12])
@@ -194,6 +209,13 @@ def test_an_alert_is_told_with_kind_peak_duration_and_place():
     )
 
 
+def test_an_alert_s_words_follow_its_place():
+    state = site(1)
+    said = alert("start", camera="camera-01", region=(0, 0, 0.1, 0.1), words="moving 3.4× faster than\nnormal here")
+    state.take(said, at(10))
+    assert "upper left, moving 3.4× faster than normal here" in line_of(plain(state, width=120), "upper left")
+
+
 def test_a_duration_of_minutes_and_seconds_is_shown_whole():
     """ "12 min 34 s" used to be cut to "12 min 3…"."""
     state = site(1)
@@ -212,8 +234,8 @@ def test_the_head_tells_title_clock_and_time_since_the_start():
     assert "up 1 d 1:00:00" in plain(site(1), now=at(90_000))[0]
 
 
-def test_the_foot_tells_the_key_and_then_that_it_was_heard():
-    assert plain(site(1))[-1].rstrip() == " q quit"
+def test_the_foot_tells_the_keys_and_then_that_it_was_heard():
+    assert plain(site(1))[-1].rstrip() == " ↑↓ select  Enter open  ? keys  q quit"
     assert plain(site(1), quitting=True)[-1].rstrip() == " stopping …"
 
 
@@ -236,7 +258,7 @@ def test_nothing_a_camera_says_reaches_the_terminal_as_a_command():
 
 
 def test_the_same_state_size_and_moment_give_the_same_page():
-    assert render(site(4), "t", 80, 24, NOW) == render(site(4), "t", 80, 24, NOW)
+    assert render(site(4), Focus(), "t", 80, 24, NOW) == render(site(4), Focus(), "t", 80, 24, NOW)
 
 
 def test_a_camera_of_several_regimes_shows_the_one_it_is_in():

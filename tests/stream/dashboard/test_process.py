@@ -7,16 +7,18 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
+import numpy as np
 import psutil
 import pytest
 
 from stream.bus import Endpoints, Publisher, Subscriber
-from stream.dashboard import export_svg
+from stream.dashboard.svg import export_svg
 from stream.overview import State
 from tests.stream.pseudo_terminal import PseudoTerminal
 from tests.stream.views import alert, at, camera, health, score
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 PROGRAM = ["-W", "error", "-m", "tests.stream.dashboard_program"]
 FULL_SCREEN, NO_CURSOR = ("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?25l", "\x1b[?25h")
 """How each is begun and ended."""
@@ -91,6 +93,48 @@ def test_when_its_process_is_terminated_the_terminal_is_put_back(tmp_path):
         view.terminate()
         assert window.end() == 0
         expect_put_back(window)
+
+
+def test_a_camera_is_opened_with_its_alert_and_picture_and_keys_lead_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    red = np.full((90, 160, 3), (0, 0, 255), np.uint8)
+    cv2.imwrite(str(tmp_path / "a-clean.jpg"), red)
+    seen = alert("start", camera="yard", evidence=(str(tmp_path / "a-clean.jpg"),))
+    with dashboard(tmp_path, "gate", "yard") as (window, publisher):
+        tell(window, publisher, "1 open", camera("yard"), score("yard"), seen)
+        window.type("?")
+        window.wait_for_new("the camera before, the next one")
+        window.type("\x1b")
+        window.wait_for_new("▸ gate")
+        window.type("\x1b")  # an arrow, in two writes
+        window.type("[B")
+        window.wait_for_new("▸ yard")
+        window.type("\r")
+        window.wait_for_new("╭─ yard ─")
+        window.wait_for(lambda: re.search(r"\x1b\[38;2;248;0;0;48;2;248;0;0m▀{20}", window.written))
+        window.resize(120, 40)
+        window.wait_for_new(f"╰{'─' * 118}╯")
+        window.wait_for_new("▀" * 40)
+        window.type("\x1b[D")
+        window.wait_for_new("╭─ gate ─")
+        window.type("q")
+        assert window.end() == 0
+        expect_put_back(window)
+
+
+def test_where_nothing_promises_more_a_picture_has_256_colours_and_without_colours_there_are_words(
+    tmp_path, monkeypatch
+):
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.full((90, 160, 3), (0, 0, 255), np.uint8))
+    seen = alert("start", camera="gate", evidence=(str(tmp_path / "a.jpg"),))
+    monkeypatch.delenv("COLORTERM", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for without, shown in (("", r"\x1b\[38;5;\d+;48;5;\d+m▀{20}"), ("1", "no picture: this terminal")):
+        monkeypatch.setenv("NO_COLOR", without)
+        with dashboard(tmp_path / f"bus{without}", "gate") as (window, publisher):
+            tell(window, publisher, "1 open", seen)
+            window.type("\r")
+            window.wait_for(lambda shown=shown: re.search(shown, window.written))
 
 
 def test_a_window_that_changes_its_size_is_filled_again(tmp_path):
