@@ -77,13 +77,15 @@ class Footage:
         """Keep a packet. It is there for others once `tell_time` has said when it is."""
         if key and self._is_other_stream(data):
             self._cut()
+        if self._pending_bytes + len(data) + _OVERHEAD_BYTES > self._most_bytes:
+            self._give_up_pending()
         if self._needs_key and not key:
             return
         self._needs_key = False
         self._pending.append((timestamp_s, key, data))
         self._pending_bytes += len(data) + _OVERHEAD_BYTES
-        if self._pending_bytes > self._most_bytes:
-            self._give_up_pending()
+        with self._lock:
+            self._forget()
 
     def tell_time(self, timestamp_s: float | None, stream_s: float) -> None:
         """A decoded frame with the source's timestamp has this stream time; so packets have theirs.
@@ -160,7 +162,7 @@ class Footage:
     def _forget(self) -> None:
         """Let go of the oldest group while the rest is enough or all is too much."""
         while self._samples:
-            too_much = self._bytes > self._most_bytes
+            too_much = self.held_bytes > self._most_bytes
             following = next((key for key in self._keys if key.number > self._samples[0].number), None)
             enough_s = self._samples[-1].time_s - self._keep_s
             enough = following is not None and following.time_s <= enough_s

@@ -17,6 +17,7 @@ import av
 import av.error
 import cv2
 import numpy as np
+import numpy.typing as npt
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
@@ -27,6 +28,7 @@ from stream.clips.footage import Sample
 from stream.clips.template import Template
 
 _TICKS = 90_000  # a second
+_SLACK = 16  # ticks; for pictures that are decoded a tick apart until the times of decoding have caught up
 _GROWING = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "1000000"}
 _FINISHED = {"movflags": "faststart"}
 _ENCODER = "libx264"
@@ -58,7 +60,7 @@ class Mp4:
     ) -> None:
         self._path = path
         self._first_s = first.time_s
-        self._delay = round(delay_s * _TICKS)
+        self._delay = round(delay_s * _TICKS) + (_SLACK if delay_s else 0)
         self._highest = self._decoded = -1
         self._held: tuple[Sample, int, int] | None = None  # until the next one tells how long it is shown
         self._duration = 0
@@ -162,6 +164,7 @@ def _metadata(facts: dict[str, Any]) -> dict[str, str]:
 def _copier(container: OutputContainer, template: Template, first: Sample) -> _Put:
     """Copies packets into the container."""
     stream = container.add_stream_from_template(template.stream, opaque=True)
+    stream.time_base = Fraction(1, _TICKS)  # as fine as the times of packets made up here
     if header := template.header_in(first.data):
         stream.codec_context.extradata = header
         if size := template.size_of(first.data, header):
@@ -202,8 +205,11 @@ def _encoder(container: OutputContainer, first: Sample) -> _Put:
     return put
 
 
-def _picture(sample: Sample) -> Any:
-    return cv2.imdecode(np.frombuffer(sample.data, np.uint8), cv2.IMREAD_COLOR)
+def _picture(sample: Sample) -> npt.NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(sample.data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError("what was kept is no picture")
+    return np.asarray(image, np.uint8)
 
 
 def _rewrite(path: Path, new: Path, delay: int, facts: dict[str, Any]) -> None:

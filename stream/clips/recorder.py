@@ -73,7 +73,7 @@ class Recorder:
                     assert isinstance(message, Alert), "only alerts have this topic"
                     self._hear(message)
                 self._each(Clip.advance)
-        self._each(lambda clip: clip.stop("the watch was stopped"))
+        self._each(Clip.stop)
 
     def _hear(self, alert: Alert) -> None:
         path = next((Path(name) for name in alert.evidence if name.endswith(SUFFIX)), None)
