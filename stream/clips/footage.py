@@ -4,6 +4,7 @@ One thread reads the camera and fills it, another makes clips of it; neither wai
 copies, so it outlives the connection. Knows nothing of alerts or files.
 """
 
+import itertools
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -125,9 +126,8 @@ class Footage:
     def since(self, number: int) -> list[Sample]:
         """All that is held from this number on."""
         with self._lock:
-            newest = self._next - 1
-            wanted = min(len(self._samples), max(0, newest - number + 1))
-            return [self._samples[index] for index in range(len(self._samples) - wanted, len(self._samples))]
+            newest_first = itertools.takewhile(lambda sample: sample.number >= number, reversed(self._samples))
+            return [*newest_first][::-1]
 
     def _is_other_stream(self, key_packet: bytes) -> bool:
         """Whether from here on the pictures are of another size, or encoded otherwise."""

@@ -64,14 +64,14 @@ class Mp4:
         self._highest = self._decoded = -1
         self._held: tuple[Sample, int, int] | None = None  # until the next one tells how long it is shown
         self._duration = 0
-        self._open = contextlib.ExitStack()
+        self._resources = contextlib.ExitStack()
         self._is_ours = False
         with self._trouble():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             self._is_ours = True
-            file = self._open.enter_context(os.fdopen(descriptor, "wb", buffering=0))
-            container = self._open.enter_context(av.open(file, "w", format="mp4", options=_GROWING))
+            file = self._resources.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+            container = self._resources.enter_context(av.open(file, "w", format="mp4", options=_GROWING))
             container.metadata.update(_metadata(facts))
             self._put = _encoder(container, first) if template is None else _copier(container, template, first)
 
@@ -97,7 +97,7 @@ class Mp4:
         """
         self._pass_on(until=self._decoded + self._duration)
         with self._trouble():
-            self._open.close()
+            self._resources.close()
         new = self._path.with_name(f".{self._path.name}{_UNFINISHED}")
         with self._trouble():
             try:
@@ -122,7 +122,7 @@ class Mp4:
         except (OSError, av.error.FFmpegError, ValueError) as error:
             self._held = None
             with contextlib.suppress(OSError, av.error.FFmpegError):
-                self._open.close()
+                self._resources.close()
             kept = self._is_ours and is_playable(self._path)
             if self._is_ours and not kept:
                 self._path.unlink(missing_ok=True)
