@@ -14,11 +14,14 @@ import numpy as np
 import psutil
 import pytest
 
-from stream.bus import Publisher
+from configs.settings import ConnectionSettings
+from stream.bus import Broker, Endpoints, Publisher
 from stream.clips import ClipSpec, start_of
 from stream.clips.mp4 import is_playable
+from stream.clips.recorder import Recorder
 from stream.clock import utc_text
 from stream.messages import Alert, Health
+from stream.source import open_source
 from tests import rtsp_server
 from tests.clips import make_clip
 from tests.faults.capture import IMPATIENT, capture
@@ -246,3 +249,56 @@ def test_a_clip_ends_where_the_picture_changes_its_size_and_where_the_connection
     assert most_like(second.frame, pictures(second.path))[1] < 5.0
     assert most_like(third.frame, pictures(third.path))[1] < 5.0
     assert second.start_s < start_of(third.path) <= third.start_s  # of the new connection alone
+
+
+BASE_S = 100.0  # the camera had other connections before
+
+
+def test_a_small_memory_is_told_once_no_end_is_waited_for_for_ever_and_what_cannot_be_is_counted(tmp_path, caplog):
+    film = make_clip(tmp_path / "film.mp4", frames=300)  # 12 s, a key frame every 0.4 s
+    spec = ClipSpec(pre_roll_s=2.0, post_roll_s=0.5, longest_s=1.0, memory_bytes=25_000)
+    endpoints = Endpoints.in_folder(tmp_path / "bus")
+    with Broker(endpoints), Publisher(endpoints) as publisher, Recorder("gate", spec, endpoints) as recorder:
+
+        def say(name, time_s, *files):
+            publisher.send(
+                Alert(
+                    event="start",
+                    id=name,
+                    kind="anomaly",
+                    camera="gate",
+                    stream_time_s=time_s,
+                    utc="2026-01-31T12:00:00.000Z",
+                    score=2.0,
+                    threshold=1.0,
+                    evidence=tuple(str(tmp_path / file) for file in files),
+                )
+            )
+
+        def say_until_heard(name, *files):
+            """What is sent before the subscription has reached the publisher is lost."""
+            heard = recorder.failed
+            assert wait_until(lambda: say(name, 5.0, *files) or recorder.failed > heard, 10.0)
+
+        say_until_heard("early", "early.mp4")  # before there is any picture
+        footage, early = recorder.new_footage(), recorder.failed
+        connection = ConnectionSettings()
+        with open_source(str(film), size=(160, 112), rate_fps=25, connection=connection, footage=footage) as source:
+            for _ in source:
+                pass
+        footage.base_s = BASE_S
+        assert 0 < recorder.held_bytes <= 25_000
+        say("outage", BASE_S + 10.0, "outage.jpg")
+        say("one", BASE_S + 10.0, "one.jpg", "one.mp4")
+        say("two", BASE_S + 10.2, "two.mp4")
+        assert wait_until(lambda: recorder.written == 2, 10.0)
+        assert recorder.failed == early
+
+    assert {path.name for path in tmp_path.glob("*.mp4")} == {"film.mp4", "one.mp4", "two.mp4"}
+    late_s = [facts(tmp_path / name)["begins_late_s"] for name in ("one.mp4", "two.mp4")]
+    start_s = start_of(tmp_path / "one.mp4")
+    assert late_s == [pytest.approx(start_s - BASE_S - 8.0), pytest.approx(start_s - BASE_S - 8.2)]
+    assert start_s + pictures(tmp_path / "one.mp4")[-1][0] == pytest.approx(BASE_S + 11.5, abs=FRAME_S)
+    told = [record.getMessage() for record in caplog.records if "hold too little" in record.getMessage()]
+    assert len(told) == 1
+    assert "raise evidence.clip_megabytes" in told[0]
