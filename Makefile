@@ -20,7 +20,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 # What a real RTSP camera in the tests is made of.
 RTSP_PACKAGES := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
-	gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp glib-networking
+	gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp glib-networking ffmpeg
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench rtsp-server
@@ -51,7 +51,7 @@ bench: .venv/installed-dev
 # Only as root on Debian and its kin, and only where something is missing. Without it some tests are skipped.
 rtsp-server:
 	@reason=; \
-	if /usr/bin/python3 tests/rtsp_server.py --check >/dev/null 2>&1; then exit 0; fi; \
+	if /usr/bin/python3 tests/rtsp_server.py --check >/dev/null 2>&1 && command -v ffprobe >/dev/null; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then reason="no apt-get here"; \
 	elif [ "$$(id -u)" != 0 ]; then reason="not root; once: sudo make rtsp-server"; \
 	else \
