@@ -13,8 +13,10 @@ from pydantic import BaseModel, ValidationError
 Location = tuple[int | str, ...]
 """Keys and indexes from the root to a value."""
 
+SECRET_KEYS = ("source", "url", "username", "password", "secret", "authorization")
+"""Keys whose value is, or may hold, what nobody shall see."""
+
 _LONGEST_VALUE = 60  # characters
-_SECRET_KEYS = ("source",)
 _DOTTED = re.compile(r"([a-z_]+(?:\.\w+)*): (?=must )")  # how a check across fields names the one to change
 
 _WRONG_KIND = {
@@ -28,7 +30,6 @@ _WRONG_KIND = {
     "int_type": "must be a whole number",
     "model_type": "must be a mapping of keys",
     "path_type": "must be a path",
-    "string_too_short": "must not be empty",
     "string_type": "must be text",
     "tuple_type": "must be a list",
 }
@@ -83,6 +84,9 @@ def _explain(problem: dict[str, Any], model: type[BaseModel]) -> tuple[Location,
     if kind in _BOUND:
         words, name = _BOUND[kind]
         text = f"{words} {_number(bounds[name])}"
+    elif kind == "string_too_short":
+        shortest = bounds["min_length"]
+        text = "must not be empty" if shortest == 1 else f"must have at least {shortest} characters"
     elif kind == "literal_error":
         text = f"must be {bounds['expected']}"
     elif kind == "string_pattern_mismatch" and field is not None:
@@ -94,7 +98,7 @@ def _explain(problem: dict[str, Any], model: type[BaseModel]) -> tuple[Location,
 
 def _not(given: object, location: Location) -> str:
     """What was given instead, as YAML spells it; nothing where that may be a secret."""
-    if (location and location[-1] in _SECRET_KEYS) or _may_be_secret(given):
+    if (location and location[-1] in SECRET_KEYS) or _may_be_secret(given):
         return ""
     if given is None:
         return ", not nothing"
