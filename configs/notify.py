@@ -1,4 +1,4 @@
-"""The section `notify`: who is told of alerts, by which way, how often and when. Secrets come from the environment."""
+"""The section `notify`: who is told of alerts, which way, how often and when. Secrets come from the environment."""
 
 import re
 from pathlib import Path
@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from configs.settings import Section, expand_environment, from_site_folder
 
 _CAMERA = r"^[A-Za-z0-9_-]{1,32}$"
+_HOST = r"^([A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)$"
 _SECRETS = ("url", "username", "password", "secret", "authorization")
 
 Kind = Literal["anomaly", "camera", "drift"]
@@ -69,7 +70,7 @@ class _OverNetwork(ChannelSettings):
 class MqttSettings(_OverNetwork):
     """An MQTT broker, as home automation has it."""
 
-    host: str = Field(min_length=1, pattern=r"^[^\s/@]+$", description="the broker's name or address, without port")
+    host: str = Field(pattern=_HOST, description="the broker's name or address, without port")
     port: int | None = Field(None, ge=1, le=65535, description="null = 1883, or 8883 with tls")
     tls: bool = Field(False, description="encrypt, and check the broker's certificate")
     username: str | None = Field(None, repr=False)

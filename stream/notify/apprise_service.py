@@ -7,6 +7,7 @@ of one whose acknowledgement is lost there may be two.
 
 import importlib.util
 import logging
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,10 +74,12 @@ class _Told(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
+        self._thread = threading.get_ident()
         self._logger = logging.getLogger("apprise")
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
+        if record.thread == self._thread:  # another channel's secrets are not known here
+            self.lines.append(record.getMessage())
 
     def __enter__(self) -> "_Told":
         self._logger.propagate = False

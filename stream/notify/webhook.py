@@ -29,9 +29,9 @@ _READ = 4096  # bytes of an answer; nothing in it matters
 class Webhook:
     """One receiver of POSTs.
 
-    Exactly once as far as HTTP can: a notice counts as delivered once a 2xx answer was read. Where that is lost on its
-    way, or this process is killed between the answer and its note in the outbox, the same notice comes again with the
-    same `Idempotency-Key`, which the receiver can tell.
+    Exactly once as far as HTTP can: a notice counts as delivered once a 2xx answer was read. Where that is lost on
+    its way, or this process is killed between the answer and its note in the outbox, the same notice comes again with
+    the same `Idempotency-Key`, by which the receiver can tell.
     """
 
     def __init__(self, settings: WebhookSettings, timeout_s: float) -> None:
