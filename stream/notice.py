@@ -29,7 +29,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     utc: str
     """When it happened."""
     alert: str = ""
-    """The alert's id; empty for a digest or a test, like the fields up to `evidence`."""
+    """The alert's id; empty for a digest or a test, like the fields up to `picture`."""
     camera: str = ""
     kind: AlertKind = "anomaly"
     started_utc: str = ""
@@ -44,8 +44,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """What spoke, in words."""
     reason: str = ""
     """Why it ended, or what is wrong with the camera."""
-    evidence: tuple[str, ...] = ()
-    """Paths on this machine; they are not told."""
+    picture: str = ""
+    """Path of a JPEG on this machine, which may be gone when it is told; empty where there is none."""
     since_utc: str = ""
     """Of a digest: when its first alert began."""
     counts: dict[str, int] = {}

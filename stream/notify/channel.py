@@ -40,15 +40,12 @@ class Channel(Protocol):
 
 
 def picture_of(notice: Notice) -> Path | None:
-    """The alert's picture where it is (still) there: the evidence named `ID.jpg`."""
-    about = notice.about
-    for path in map(Path, about.evidence):
-        if path.name == f"{about.alert}.jpg":
-            try:
-                return path if 0 < path.stat().st_size <= _LONGEST_PICTURE else None
-            except OSError:  # removed meanwhile, or never written
-                return None
-    return None
+    """The alert's picture where it is (still) there and is not too large to be sent."""
+    path = Path(notice.about.picture)
+    try:
+        return path if notice.about.picture and 0 < path.stat().st_size <= _LONGEST_PICTURE else None
+    except OSError:  # removed meanwhile, or never written
+        return None
 
 
 def scrubbed(text: str, *secrets: str | None) -> str:
