@@ -328,9 +328,14 @@ def test_what_is_kept_in_one_transaction_is_kept_together_or_not_at_all(store):
         store.save(RECORD)
         store.add_feedback(SAID)
     assert store.find() == [RECORD]
-    with pytest.raises(StoreError), store.transaction():
-        store.undo_feedback(RECORD.id, SAID.utc)
-        store.save(ENDED, replace(RECORD, camera=None))
+
+    def change_and_fail():
+        with store.transaction():
+            store.undo_feedback(RECORD.id, SAID.utc)
+            store.save(ENDED, replace(RECORD, camera=None))
+
+    with pytest.raises(StoreError):
+        change_and_fail()
     assert store.find() == [RECORD]
     assert store.verdicts([RECORD.id]) == {RECORD.id: "normal"}
 
