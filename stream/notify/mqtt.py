@@ -7,6 +7,7 @@ import json
 import logging
 import ssl
 import sys
+import threading
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -60,6 +61,8 @@ class MqttChannel:
         self._told: dict[str, str] = {}
         self._connections = self._told_in = 0
         self._fault = "no answer yet"
+        self._answered = threading.Event()
+        """Whether it is known if the broker can be reached."""
         self._begun = False
         name = f"mulde-stream-{settings.topic.replace('/', '-')}"
         self._client = mqtt.Client(
@@ -94,6 +97,7 @@ class MqttChannel:
         """See `Channel`."""
         info = self._under_way.get(notice.id)
         if info is None:
+            self._answered.wait(self._timeout_s)
             if not self._client.is_connected():
                 raise NotDeliveredError(f"not connected: {self._fault}")
             if picture is not None:
@@ -154,6 +158,7 @@ class MqttChannel:
         logger.info("channel %s: connected to its broker", self._settings.name)
         self._fault = ""
         self._connections += 1
+        self._answered.set()
         if self._availability is not None:
             client.publish(self._availability, ONLINE, qos=1, retain=True)
         for topic in self._owned:
@@ -174,6 +179,7 @@ class MqttChannel:
             self._found.append(message.topic)
 
     def _note(self, fault: str) -> None:
+        self._answered.set()
         fault = scrubbed(fault, self._settings.password)
         if fault != self._fault:
             self._fault = fault

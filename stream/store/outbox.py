@@ -103,6 +103,15 @@ class Outbox:
         """Let what was to be sent wait for a digest."""
         self._set(delivery, "state = 'held', due_s = ?", until_s)
 
+    def held_until_s(self, channel: str) -> list[float]:
+        """When the first and the last of what waits for a digest is due; empty where nothing waits."""
+        query = "SELECT min(due_s), max(due_s) FROM deliveries WHERE channel = ? AND state = 'held'"
+        return [until_s for until_s in self._database.read(query, (channel,))[0] if until_s is not None]
+
+    def defer(self, delivery: Delivery, until_s: float) -> None:
+        """Send it later, though nothing went wrong."""
+        self._set(delivery, "due_s = ?", until_s)
+
     def bundle(self, held: Sequence[Delivery], digest: Notice, now_s: float) -> None:
         """Have the digest sent in the place of what was held, which is all of one channel."""
         channel = held[0].channel
@@ -180,7 +189,7 @@ class Outbox:
             return from_json(content)
         except NoticeError as error:
             raise StoreError(
-                f"store: a notice in {self._database.path} is damaged ({error}): move the store away, a new one is made"
+                f"store: a notice in {self._database.path} is damaged ({error}): move it away, a new one will be made"
             ) from error
 
     def _set(self, delivery: Delivery, change: str, *values: str | float) -> None:

@@ -1,0 +1,67 @@
+"""From the settings to channels that work, and what has to be installed for them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from configs.notify import AppriseSettings, MqttSettings, NotifySettings, WebhookSettings
+from configs.schema import ConfigError
+from stream.messages import AlertKind
+from stream.notify import topics
+from stream.notify.apprise_service import MISSING, AppriseService, is_installed
+from stream.notify.channel import Channel
+from stream.notify.mqtt import MqttChannel
+from stream.notify.webhook import Webhook
+from stream.overview import Moment, State
+
+
+def check_installed(settings: NotifySettings) -> None:
+    """Say now what would fail in the middle of the night; loads nothing.
+
+    Raises:
+        ConfigError: A channel needs what is not there.
+    """
+    for index, channel in enumerate(settings.apprise):
+        if not is_installed():
+            raise ConfigError(f"notify.apprise.{index} ({channel.name}): {MISSING}")
+
+
+def opened(
+    settings: NotifySettings, channel: MqttSettings | WebhookSettings | AppriseSettings, *, test: bool = False
+) -> Channel:
+    """The channel, at work; its receiver need not be there.
+
+    Args:
+        test: Beside a watch that runs, which is not to be disturbed.
+    """
+    if isinstance(channel, MqttSettings):
+        owned = () if test else topics.owned(channel.topic, channel.discovery)
+        broker = MqttChannel(channel, settings.timeout_s, owned, test=test)
+        broker.begin()
+        return broker
+    if isinstance(channel, WebhookSettings):
+        return Webhook(channel, settings.timeout_s)
+    return AppriseService(channel)
+
+
+@dataclass(slots=True, kw_only=True)
+class Home:
+    """A broker that is told what the cameras are like, beside their alerts."""
+
+    settings: MqttSettings
+    broker: MqttChannel
+    cameras: tuple[str, ...]
+    """That it is told of."""
+    _levels_s: float = 0.0
+
+    def tell(self, state: State, open_alerts: Iterable[tuple[str, AlertKind]], now: Moment) -> None:
+        """Tell what has changed. Call it about once a second; never waits for the broker."""
+        topic, every_s = self.settings.topic, self.settings.level_every_s
+        values: Mapping[str, str] = topics.switches(topic, self.cameras, state, open_alerts)
+        if self.settings.discovery is not None:
+            pictures = self.settings.pictures
+            found = topics.announced(topic, self.settings.discovery, self.cameras, every_s=every_s, pictures=pictures)
+            values = {**found, **values}
+        self.broker.tell(values)
+        if now.monotonic_s - self._levels_s >= every_s:
+            self._levels_s = now.monotonic_s
+            self.broker.pass_on(topics.levels(topic, self.cameras, state, round(every_s), now))
