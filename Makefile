@@ -19,6 +19,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PI
 # What a real RTSP camera in the tests is made of.
 RTSP_PACKAGES := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp glib-networking
+# The MQTT broker in them.
+BROKER_PACKAGES := mosquitto
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench rtsp-server
@@ -49,14 +51,15 @@ bench: .venv/installed-dev
 # Only as root on Debian and its kin, and only where something is missing. Without it some tests are skipped.
 rtsp-server:
 	@reason=; \
-	if /usr/bin/python3 tests/rtsp_server.py --check >/dev/null 2>&1; then exit 0; fi; \
+	if /usr/bin/python3 tests/rtsp_server.py --check >/dev/null 2>&1 && \
+		PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then reason="no apt-get here"; \
 	elif [ "$$(id -u)" != 0 ]; then reason="not root; once: sudo make rtsp-server"; \
 	else \
 		echo "rtsp-server: installing Debian packages"; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		{ timeout 120 apt-get update -qq && \
-		  timeout 240 apt-get install -qq -y --no-install-recommends $(RTSP_PACKAGES); } >/dev/null 2>&1 \
+		  timeout 240 apt-get install -qq -y --no-install-recommends $(RTSP_PACKAGES) $(BROKER_PACKAGES); } >/dev/null 2>&1 \
 		|| reason="apt-get failed"; \
 	fi; \
 	if [ -n "$$reason" ]; then echo "rtsp-server: not installed ($$reason); tests that need it are skipped"; fi

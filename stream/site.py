@@ -21,7 +21,8 @@ from detector.bundle import Bundle, BundleError, ClipPreparation, Preparation, c
 from stream import logs
 from stream.bus_keys import KeysError
 from stream.capture import CaptureSpec
-from stream.observers import STAGE, Show, servers, viewers
+from stream.notify.apprise_service import check_installed
+from stream.observers import STAGE, Show, notifiers, servers, viewers
 from stream.reload import ReloadError
 from stream.retention import Limits
 from stream.ring import Ring, RingError
@@ -39,7 +40,14 @@ logger = logging.getLogger(__name__)
 
 LOG_NAME = "mulde.log"
 
-_CHANGEABLE = ("cameras", "analysis", "policy", "connection", "calibration")  # the last is not read here at all
+_CHANGEABLE = (
+    "cameras",
+    "analysis",
+    "policy",
+    "connection",
+    "notify",
+    "calibration",
+)  # the last is not read here at all
 
 _RING_S = 4.0  # of frames: the sink reads the one of an alert's peak a moment after it was scored
 _FEWEST_SLOTS = 8
@@ -268,6 +276,7 @@ class _Site:
             folder=self._folder,
             cameras=tuple(sink_cameras),
             limits=Limits(days=config.store.keep_days, megabytes=config.store.keep_megabytes),
+            notices=config.notify is not None,
         )
         worker = WorkerSpec(
             endpoints=self._endpoints,
@@ -278,6 +287,7 @@ class _Site:
         return [
             *self._viewers(tuple(places)),
             *servers(config.health, config.bus, self._endpoints, tuple(places)),
+            *notifiers(config.notify, self._endpoints, self._folder, tuple(places)),
             Child(name="sink", target="stream.sink:run", spec=sink, stage=_SINK, adapts=True),
             Child(name="worker", target="stream.worker:run", spec=worker, stage=_WORKER, adapts=True),
             *(Child(name=spec.process, target="stream.capture:run", spec=spec, stage=_CAPTURE) for spec in captures),
@@ -322,6 +332,8 @@ def _checked(config: Config, known: Mapping[str, _Place] | None = None) -> dict[
     """The cameras' bundles, after checking all that would fail later; sources only where they are not known."""
     if not config.cameras:
         raise ConfigError("no cameras: name a source, or a site file with --config")
+    if config.notify is not None:
+        check_installed(config.notify)
     models = {camera.name: _model(camera) for camera in config.cameras}
     for camera in config.cameras:
         model, place = models[camera.name], (known or {}).get(camera.name)

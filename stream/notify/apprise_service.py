@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.notify import AppriseSettings
+from configs.notify import AppriseSettings, NotifySettings
+from configs.schema import ConfigError
 from stream.notice import Notice
 from stream.notify.channel import NotDeliveredError, scrubbed
 from stream.notify.text import body, title
@@ -19,12 +20,17 @@ from stream.notify.text import body, title
 if TYPE_CHECKING:
     import apprise
 
-MISSING = "needs the package apprise: pip install 'mulde-stream[apprise]'"
+_MISSING = "needs the package apprise: pip install 'mulde-stream[apprise]'"
 
 
-def is_installed() -> bool:
-    """Whether the library is there; does not load it."""
-    return importlib.util.find_spec("apprise") is not None
+def check_installed(settings: NotifySettings) -> None:
+    """Say at the start what would otherwise be said at the first alert. Does not load the library.
+
+    Raises:
+        ConfigError: A channel needs it, and it is not there.
+    """
+    if settings.apprise and not _is_installed():
+        raise ConfigError(f"notify.apprise.0 ({settings.apprise[0].name}): {_MISSING}")
 
 
 class AppriseService:
@@ -55,8 +61,8 @@ class AppriseService:
 
     def _loaded(self) -> "apprise.Apprise":
         if self._service is None:
-            if not is_installed():
-                raise NotDeliveredError(MISSING)
+            if not _is_installed():
+                raise NotDeliveredError(_MISSING)
             import apprise
 
             service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="MULDE stream", secure_logging=True))
@@ -66,6 +72,10 @@ class AppriseService:
                 raise NotDeliveredError("url is not one that Apprise understands: see its documentation")
             self._service = service
         return self._service
+
+
+def _is_installed() -> bool:
+    return importlib.util.find_spec("apprise") is not None
 
 
 class _Told(logging.Handler):

@@ -1,28 +1,16 @@
-"""From the settings to channels that work, and what has to be installed for them."""
+"""From the settings to channels that work."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from configs.notify import AppriseSettings, MqttSettings, NotifySettings, WebhookSettings
-from configs.schema import ConfigError
 from stream.messages import AlertKind
 from stream.notify import topics
-from stream.notify.apprise_service import MISSING, AppriseService, is_installed
+from stream.notify.apprise_service import AppriseService
 from stream.notify.channel import Channel
 from stream.notify.mqtt import MqttChannel
 from stream.notify.webhook import Webhook
 from stream.overview import Moment, State
-
-
-def check_installed(settings: NotifySettings) -> None:
-    """Say now what would fail in the middle of the night; loads nothing.
-
-    Raises:
-        ConfigError: A channel needs what is not there.
-    """
-    for index, channel in enumerate(settings.apprise):
-        if not is_installed():
-            raise ConfigError(f"notify.apprise.{index} ({channel.name}): {MISSING}")
 
 
 def opened(

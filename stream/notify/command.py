@@ -20,7 +20,7 @@ def notify_test(
 
     A watch that runs is not disturbed. Exit status 1 where one did not arrive.
     """
-    from stream.notify.channels import check_installed
+    from stream.notify.apprise_service import check_installed
 
     settings = None if config_file is None else load_notify(config_file)
     if settings is None:

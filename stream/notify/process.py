@@ -7,11 +7,9 @@ cameras' states it hears on the bus; alerts it takes from the store, where none 
 import logging
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from configs.notify import MqttSettings, NotifySettings
-from stream.bus import Endpoints, Publisher, Subscriber
+from configs.notify import MqttSettings
+from stream.bus import Publisher, Subscriber
 from stream.child import Parent
 from stream.clock import utc_now
 from stream.messages import Alert, AlertKind, Health
@@ -19,29 +17,17 @@ from stream.notify.channels import Home, opened
 from stream.notify.dispatch import Dispatcher
 from stream.notify.mqtt import MqttChannel
 from stream.notify.sender import Sender
+from stream.notify.spec import PROCESS, NotifySpec
 from stream.overview import Moment, State
 from stream.store import Store, StoreError
 
 logger = logging.getLogger(__name__)
-
-PROCESS = "notify"
 
 _WAIT_S = 0.1
 _EVERY_S = 1.0
 _RETRY_STORE_S = 5.0
 _LOOK_S = 0.01
 _DRAIN_S = 1.5  # for the last alerts, which end because the watch does
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotifySpec:
-    """All the notifier needs."""
-
-    endpoints: Endpoints
-    folder: Path
-    """Of the store."""
-    cameras: tuple[str, ...]
-    settings: NotifySettings = field(repr=False)
 
 
 def run(spec: NotifySpec, parent: Parent) -> None:

@@ -67,6 +67,7 @@ def test_the_object_has_the_same_as_numbers(state):
         "troubles": ["camera entrance: lost: no route\x1b[2J to host"],
         "alerts": 12,
         "open_alerts": 1,
+        "channels": [],
         "processes": [
             {"process": "worker", "ready": True, "restarts": 2},
             {"process": "sink", "ready": False, "restarts": 0},
@@ -85,5 +86,6 @@ def test_the_object_has_the_same_as_numbers(state):
         "reconnects": 1,
         "drops": {"overwritten": 0, "stale": 3},
         "open_alerts": 1,
+        "channels": [],
     }
     assert (cameras[1]["state"], cameras[1]["level"], cameras[1]["condition"]) == ("lost", None, None)
