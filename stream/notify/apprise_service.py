@@ -65,7 +65,9 @@ class AppriseService:
                 raise NotDeliveredError(_MISSING)
             import apprise
 
-            service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="MULDE stream", secure_logging=True))
+            # In this thread, and within each service's own time-outs: its pool would outlive this process's end.
+            asset = apprise.AppriseAsset(app_id="MULDE stream", async_mode=False, service_timeout=0)
+            service = apprise.Apprise(asset=asset)
             with _Told():  # what it says of a URL that it does not understand quotes it
                 understood = service.add(self._settings.url)
             if not understood:

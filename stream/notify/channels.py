@@ -1,5 +1,6 @@
 """From the settings to channels that work."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -52,4 +53,4 @@ class Home:
         self.broker.tell(values)
         if now.monotonic_s - self._levels_s >= every_s:
             self._levels_s = now.monotonic_s
-            self.broker.pass_on(topics.levels(topic, self.cameras, state, round(every_s), now))
+            self.broker.pass_on(topics.levels(topic, self.cameras, state, math.ceil(every_s) + 1, now))

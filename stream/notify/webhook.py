@@ -130,9 +130,10 @@ def _deadline(connection: http.client.HTTPConnection, seconds: float) -> Iterato
     try:
         yield
     except (OSError, http.client.HTTPException):
-        if over.is_set():
-            raise TimeoutError from None
-        raise
+        if not over.is_set():
+            raise
     finally:
         timer.cancel()
         connection.close()
+    if over.is_set():  # also where the library takes the end of the connection for that of the answer's head
+        raise TimeoutError

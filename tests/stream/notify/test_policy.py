@@ -77,7 +77,9 @@ def test_what_a_channel_is_not_for_is_skipped_even_in_quiet_hours(changes, told)
 
 
 def test_a_channel_without_ends_hears_of_starts_only():
-    assert decide(settings(ends=False), notice(event="end"), Told(alerts_in_hour=0, start="send"), at("12:00")) == "skip"
+    assert (
+        decide(settings(ends=False), notice(event="end"), Told(alerts_in_hour=0, start="send"), at("12:00")) == "skip"
+    )
 
 
 def test_in_quiet_hours_only_what_is_urgent_is_told_at_once():
