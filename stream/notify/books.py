@@ -32,10 +32,11 @@ class Account:
             logger.info("channel %s: delivers again", self.name)
         self.failures, self.failing_since_s, self.pause_until_s = 0, math.inf, 0.0
 
-    def fail(self, fault: str, now_s: float) -> None:
-        """Count a try in vain; the first of a row is logged."""
+    def fail(self, fault: str, now_s: float, pause_s: float) -> None:
+        """Count a try in vain; the first of a row is logged. The receiver has a pause, whatever else is due."""
         self.failed += 1
         self.failures += 1
+        self.pause_until_s = now_s + pause_s
         if self.failures == 1:
             self.failing_since_s = now_s
             logger.warning("channel %s: cannot deliver, trying again: %s", self.name, fault)

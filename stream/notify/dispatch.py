@@ -4,10 +4,9 @@ A notice is handed to a channel only after the outbox says that it is due there,
 says that it was sent; so whenever this process is killed, nothing is lost.
 """
 
+import math
 import random
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from configs.notify import ChannelSettings, NotifySettings
 from stream.notice import Notice
@@ -15,6 +14,7 @@ from stream.notify.books import Account
 from stream.notify.digest import digest_of
 from stream.notify.policy import HOUR_S, Decision, Told, decide, digest_due, hold_until_s, must_wait, retry_pause_s
 from stream.notify.sender import Result, Sender
+from stream.overview import Moment
 from stream.store import Outbox
 from stream.store.outbox import DeliveryState
 
@@ -45,26 +45,25 @@ class Dispatcher:
         self._senders = senders
         self.accounts = {name: Account(name=name) for name in self._channels}
         self._results: dict[str, Result] = {}
-        self._tidied_s = -_TIDY_EVERY_S
+        self._tidied_s = -math.inf
         self._counts: dict[tuple[str, str], int] = {}
 
-    def step(self, outbox: Outbox) -> None:
+    def step(self, outbox: Outbox, now: Moment) -> None:
         """Do all that is due now.
 
         Raises:
             StoreError: The outbox cannot be read or written; what is open stays so until the next step.
         """
-        now_s, local = time.time(), datetime.now().astimezone()
-        self._take_results(outbox, now_s)
-        if time.monotonic() - self._tidied_s >= _TIDY_EVERY_S:
-            self._tidy(outbox, now_s)
+        self._take_results(outbox, now)
+        if now.monotonic_s - self._tidied_s >= _TIDY_EVERY_S:
+            self._tidy(outbox, now)
         for number, notice in outbox.unrouted(_AT_ONCE):
-            outbox.route(number, self._routes(outbox, notice, now_s, local), now_s)
+            outbox.route(number, self._routes(outbox, notice, now), now.unix_s)
         for name, channel in self._channels.items():
-            if digest_due(channel, outbox.held_until_s(name), now_s, local):
+            if digest_due(channel, outbox.held_until_s(name), now.unix_s, now.local):
                 held = outbox.held(name)
-                outbox.bundle(held, digest_of([one.notice for one in held], name, datetime.now(UTC)), now_s)
-            self._hand_over(outbox, name, now_s, local)
+                outbox.bundle(held, digest_of([one.notice for one in held], name, now.local), now.unix_s)
+            self._hand_over(outbox, name, now)
         self._counts = outbox.counts()
 
     def answered(self) -> bool:
@@ -78,74 +77,73 @@ class Dispatcher:
         """Whether a notice is with its receiver just now."""
         return any(sender.busy for sender in self._senders.values())
 
-    def counters(self) -> dict[str, float]:
+    def counters(self, now: Moment) -> dict[str, float]:
         """Numbers by name, as `Health` has them."""
         counters: dict[str, float] = {}
         for name, account in self.accounts.items():
-            counters |= account.counters(time.monotonic())
+            counters |= account.counters(now.monotonic_s)
             counters[f"waiting/{name}"] = float(self._counts.get(("due", name), 0))
             counters[f"held/{name}"] = float(self._counts.get(("held", name), 0))
         return counters
 
-    def _routes(
-        self, outbox: Outbox, notice: Notice, now_s: float, local: datetime
-    ) -> dict[str, tuple[DeliveryState, float]]:
+    def _routes(self, outbox: Outbox, notice: Notice, now: Moment) -> dict[str, tuple[DeliveryState, float]]:
         """State and due time of a new notice by channel."""
         routes: dict[str, tuple[DeliveryState, float]] = {}
         for name, channel in self._channels.items():
             start = outbox.state_of_start(name, notice.alert) if notice.event == "end" else None
             told = Told(
-                alerts_in_hour=outbox.alerts_told(name, notice.camera, now_s - HOUR_S),
+                alerts_in_hour=outbox.alerts_told(name, notice.camera, now.unix_s - HOUR_S),
                 start=None if start is None else _AS[start],
             )
-            decision = decide(channel, notice, told, local)
+            decision = decide(channel, notice, told, now.local)
             if decision == "send":
-                routes[name] = ("due", now_s)
+                routes[name] = ("due", now.unix_s)
             elif decision == "hold":
-                routes[name] = ("held", hold_until_s(channel, now_s, local))
+                routes[name] = ("held", hold_until_s(channel, now.unix_s, now.local))
         return routes
 
-    def _hand_over(self, outbox: Outbox, name: str, now_s: float, local: datetime) -> None:
+    def _hand_over(self, outbox: Outbox, name: str, now: Moment) -> None:
         sender, channel, account = self._senders[name], self._channels[name], self.accounts[name]
-        if sender.busy or time.monotonic() < account.pause_until_s:
+        if sender.busy or now.monotonic_s < account.pause_until_s:
             return
-        while (delivery := outbox.due(name, now_s, self._settings.retry_max_s)) is not None:
-            if not must_wait(channel, delivery.notice, local):
+        while (delivery := outbox.due(name, now.unix_s, self._settings.retry_max_s)) is not None:
+            if not must_wait(channel, delivery.notice, now.local):
                 sender.offer(delivery)
                 return
             if delivery.notice.event == "digest":  # one digest is not put into another
-                outbox.defer(delivery, now_s + min(_QUIET_LOOK_S, self._settings.retry_max_s))
+                outbox.defer(delivery, now.unix_s + min(_QUIET_LOOK_S, self._settings.retry_max_s))
             else:
-                outbox.hold(delivery, hold_until_s(channel, now_s, local))
+                outbox.hold(delivery, hold_until_s(channel, now.unix_s, now.local))
 
-    def _take_results(self, outbox: Outbox, now_s: float) -> None:
+    def _take_results(self, outbox: Outbox, now: Moment) -> None:
         """Enter what became of notices. Where that fails, the sender gets no other one until it is entered."""
         self.answered()
         for name, result in [*self._results.items()]:
-            self._enter(outbox, name, result, now_s)
+            self._enter(outbox, name, result, now)
             del self._results[name]
             self._senders[name].busy = False
 
-    def _enter(self, outbox: Outbox, name: str, result: Result, now_s: float) -> None:
+    def _enter(self, outbox: Outbox, name: str, result: Result, now: Moment) -> None:
         account, delivery = self.accounts[name], result.delivery
         if not result.fault:
             if account.failures:
-                outbox.wake(name, now_s)
-            outbox.finish(delivery, "sent", now_s)
+                outbox.wake(name, now.unix_s)
+            outbox.finish(delivery, "sent", now.unix_s)
             account.succeed()
         elif result.final:
-            outbox.finish(delivery, "rejected", now_s)
+            outbox.finish(delivery, "rejected", now.unix_s)
             account.reject(delivery.notice.id, result.fault)
         else:
             first_s, longest_s = self._settings.retry_first_s, self._settings.retry_max_s
             jitter = random.random()  # noqa: S311 - spreads load, keeps no secret
-            outbox.postpone(delivery, now_s + retry_pause_s(delivery.attempts + 1, first_s, longest_s, jitter))
-            account.fail(result.fault, time.monotonic())
-            account.pause_until_s = time.monotonic() + retry_pause_s(account.failures, first_s, longest_s, jitter)
+            pause_s = retry_pause_s(delivery.attempts + 1, first_s, longest_s, jitter)
+            outbox.postpone(delivery, now.unix_s + pause_s)
+            pause_s = retry_pause_s(account.failures + 1, first_s, longest_s, jitter)
+            account.fail(result.fault, now.monotonic_s, pause_s)
 
-    def _tidy(self, outbox: Outbox, now_s: float) -> None:
-        before_s = now_s - self._settings.give_up_hours * HOUR_S
-        for name, count in outbox.give_up(self._channels, before_s, now_s).items():
+    def _tidy(self, outbox: Outbox, now: Moment) -> None:
+        before_s = now.unix_s - self._settings.give_up_hours * HOUR_S
+        for name, count in outbox.give_up(self._channels, before_s, now.unix_s).items():
             self.accounts.setdefault(name, Account(name=name)).give_up(count)
-        outbox.forget(min(before_s, now_s - _KEPT_S))
-        self._tidied_s = time.monotonic()
+        outbox.forget(min(before_s, now.unix_s - _KEPT_S))
+        self._tidied_s = now.monotonic_s

@@ -91,7 +91,7 @@ class _Notifier:
 
     def counters(self) -> dict[str, float]:
         """Numbers by name, as `Health` has them."""
-        return {"store_errors": float(self._store_errors), **self._dispatcher.counters()}
+        return {"store_errors": float(self._store_errors), **self._dispatcher.counters(Moment.now())}
 
     def drain(self) -> None:
         """Send what is due and takes no longer than a moment; the rest waits for the next start."""
@@ -118,7 +118,7 @@ class _Notifier:
         try:
             if self._store is None:
                 self._store = Store.open(self._folder)
-            self._dispatcher.step(self._store.outbox)
+            self._dispatcher.step(self._store.outbox, Moment.now())
             self._open = self._store.open_alerts()
         except StoreError as error:
             self._store_errors += 1

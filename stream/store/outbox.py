@@ -95,9 +95,7 @@ class Outbox:
 
     def held(self, channel: str) -> list[Delivery]:
         """What waits for a digest, oldest first."""
-        return self._read(
-            f"{_SELECT} WHERE channel = :channel AND state = 'held' ORDER BY number", {"channel": channel}
-        )
+        return self._read("channel = :channel AND state = 'held' ORDER BY number", {"channel": channel})
 
     def hold(self, delivery: Delivery, until_s: float) -> None:
         """Let what was to be sent wait for a digest."""
