@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import suppress
 
 import pytest
 from paho.mqtt import client as mqtt
@@ -202,7 +202,61 @@ class Receiver:
         self.stop()
 
 
-@contextmanager
-def down():
-    """A URL nobody listens at."""
-    yield f"http://127.0.0.1:{free_port()}/"
+class Line:
+    """A network between its clients and a port of this machine, on which answers can get lost and connections break.
+
+    Of a connection whose answer begins with the byte in `loses`, that answer and all later ones get lost, and `lost`
+    is set.
+    """
+
+    def __init__(self, port):
+        self._target = port
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.loses = None
+        self.lost = threading.Event()
+        self._ends = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def cut(self):
+        """Break all connections; new ones may be made."""
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:  # closed
+                return
+            server = socket.create_connection(("127.0.0.1", self._target))
+            self._ends += [client, server]
+            for reader, writer, lossy in ((client, server, False), (server, client, True)):
+                self._threads.append(threading.Thread(target=self._carry, args=(reader, writer, lossy)))
+                self._threads[-1].start()
+
+    def _carry(self, reader, writer, lossy):
+        with suppress(OSError):
+            losing = False
+            while data := reader.recv(65536):
+                if lossy and data[:1] == self.loses:
+                    losing = True
+                    self.lost.set()
+                if not losing:
+                    writer.sendall(data)
+        with suppress(OSError):
+            writer.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join()
+        for end in self._ends:
+            end.close()
