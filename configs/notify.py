@@ -11,6 +11,7 @@ from configs.settings import Section, expand_environment, from_site_folder
 
 _CAMERA = r"^[A-Za-z0-9_-]{1,32}$"
 _HOST = r"^([A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)$"
+_SHORTEST_SECRET = 16
 _SECRETS = ("url", "username", "password", "secret", "authorization")
 
 Kind = Literal["anomaly", "camera", "drift"]
@@ -105,7 +106,7 @@ class WebhookSettings(_OverNetwork):
     """A POST with JSON to a URL."""
 
     url: str = Field(repr=False, description="http:// or https:// URL; ${NAME} is an environment variable")
-    secret: str | None = Field(None, repr=False, min_length=16, description="key of the signature, null = none")
+    secret: str | None = Field(None, repr=False, description="key of the signature, null = none")
     authorization: str | None = Field(None, repr=False, description='header Authorization, as "Bearer ${TOKEN}"')
 
     @field_validator("url")
@@ -121,6 +122,13 @@ class WebhookSettings(_OverNetwork):
         if "@" in parts.netloc:
             raise ValueError("must have no user and password: give them with authorization")
         return url
+
+    @field_validator("secret")
+    @classmethod
+    def _cannot_be_guessed(cls, secret: str | None) -> str | None:
+        if secret is not None and len(secret) < _SHORTEST_SECRET:
+            raise ValueError(f"must have at least {_SHORTEST_SECRET} characters: openssl rand -hex 32")
+        return secret
 
     @field_validator("authorization")
     @classmethod

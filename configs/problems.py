@@ -30,6 +30,7 @@ _WRONG_KIND = {
     "int_type": "must be a whole number",
     "model_type": "must be a mapping of keys",
     "path_type": "must be a path",
+    "string_too_short": "must not be empty",
     "string_type": "must be text",
     "tuple_type": "must be a list",
 }
@@ -84,9 +85,6 @@ def _explain(problem: dict[str, Any], model: type[BaseModel]) -> tuple[Location,
     if kind in _BOUND:
         words, name = _BOUND[kind]
         text = f"{words} {_number(bounds[name])}"
-    elif kind == "string_too_short":
-        shortest = bounds["min_length"]
-        text = "must not be empty" if shortest == 1 else f"must have at least {shortest} characters"
     elif kind == "literal_error":
         text = f"must be {bounds['expected']}"
     elif kind == "string_pattern_mismatch" and field is not None:
