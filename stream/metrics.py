@@ -167,6 +167,8 @@ def _of_notices(state: State) -> Iterator[list[str]]:
         ("failing_s", "channel_failing_seconds", "gauge", "Time since the receiver began to fail; 0 = it does not."),
     ):
         yield _by("channel", state, NOTIFY, f"{start}/", name, kind, meaning)
+    errors = state.counters(NOTIFY).get("store_errors")
+    yield _single("outbox_errors_total", "counter", "Tries to use the outbox that failed.", errors)
 
 
 def _build() -> dict[str, str]:
