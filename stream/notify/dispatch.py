@@ -4,6 +4,7 @@ A notice is handed to a channel only after the outbox says that it is due there,
 says that it was sent; so whenever this process is killed, nothing is lost.
 """
 
+import logging
 import math
 import random
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from stream.notify.sender import Result, Sender
 from stream.overview import Moment
 from stream.store import Outbox
 from stream.store.outbox import DeliveryState
+
+logger = logging.getLogger(__name__)
 
 _AT_ONCE = 200  # notices settled in one step
 _TIDY_EVERY_S = 60.0
@@ -144,6 +147,9 @@ class Dispatcher:
     def _tidy(self, outbox: Outbox, now: Moment) -> None:
         before_s = now.unix_s - self._settings.give_up_hours * HOUR_S
         for name, count in outbox.give_up(self._channels, before_s, now.unix_s).items():
-            self.accounts.setdefault(name, Account(name=name)).give_up(count)
+            if name in self.accounts:
+                self.accounts[name].give_up(count)
+            else:
+                logger.warning("channel %s is no longer there: %d notices for it are given up", name, count)
         outbox.forget(min(before_s, now.unix_s - _KEPT_S))
         self._tidied_s = now.monotonic_s

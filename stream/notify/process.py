@@ -74,7 +74,7 @@ class _Notifier:
     def listen(self, subscriber: Subscriber) -> None:
         """Hear what comes on the bus for a moment, and do what that or the outbox makes due."""
         news = False
-        for message in subscriber.batch(_WAIT_S):
+        for message in subscriber.batch(_LOOK_S if self._dispatcher.under_way() else _WAIT_S):
             self._state.take(message, Moment.now())
             news = news or isinstance(message, Alert)
         if news or self._dispatcher.answered() or time.monotonic() - self._worked_s >= _EVERY_S:
