@@ -6,6 +6,7 @@ import os
 import queue
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 from contextlib import suppress
@@ -25,14 +26,29 @@ def free_port():
         return free.getsockname()[1]
 
 
+def certificate(folder):
+    """A file with a key and a certificate of 127.0.0.1 that nobody trusts who does not know it."""
+    path = folder / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made += ["-days", "2", "-subj", "/CN=receiver", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made += ["-keyout", path, "-out", f"{path}.crt"]
+    try:
+        subprocess.run(made, check=True, capture_output=True, timeout=10)
+    except FileNotFoundError:
+        pytest.skip("no openssl here")
+    path.write_bytes(path.read_bytes() + path.with_name(f"{path.name}.crt").read_bytes())
+    return path
+
+
 class Broker:
     """Mosquitto, with a password, that keeps what it knows over a restart.
 
     Args:
         password: Of the user "mulde"; "" = anybody may come.
+        certificate: File with its key and certificate, for TLS.
     """
 
-    def __init__(self, folder, password=""):
+    def __init__(self, folder, password="", certificate=None):
         if MOSQUITTO is None:
             pytest.skip("no mosquitto here: sudo make rtsp-server")
         self.port = free_port()
@@ -40,6 +56,8 @@ class Broker:
         self._folder.mkdir()
         lines = [f"listener {self.port} 127.0.0.1", "persistence true", f"persistence_location {self._folder}/"]
         lines += ["autosave_interval 1", "autosave_on_changes true", f"pid_file {self._folder}/pid"]
+        if certificate is not None:
+            lines += [f"certfile {certificate}", f"keyfile {certificate}"]
         if os.geteuid() == 0:
             lines.append("user root")
         if password:
@@ -131,9 +149,10 @@ class Receiver:
     (a byte now and then), "cut" (takes the request and hangs up), "redirect". Without any it answers 200.
     """
 
-    def __init__(self):
+    def __init__(self, certificate=None):
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}/hook"
+        self.url = f"http{'' if certificate is None else 's'}://127.0.0.1:{self.port}/hook"
+        self._certificate = certificate
         self.answers = queue.SimpleQueue()
         self.requests = []
         """Headers and parsed body of each request, also of those that got no good answer."""
@@ -154,6 +173,10 @@ class Receiver:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self._server.daemon_threads = False
+        if self._certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
 
@@ -252,11 +275,16 @@ class Line:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self._server.shutdown(socket.SHUT_RDWR)
+    def close(self):
+        """Break all connections for good. Safe to call twice."""
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self.cut()
         for thread in self._threads:
             thread.join()
         for end in self._ends:
             end.close()
+
+    def __exit__(self, *_):
+        self.close()

@@ -21,7 +21,7 @@ from stream.store.outbox import DeliveryState
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE = 200  # notices settled in one step
+_AT_ONCE = 200  # notices settled in one step; each takes a flush to disk, and a sign of life is due now and then
 _TIDY_EVERY_S = 60.0
 _QUIET_LOOK_S = 60.0
 _KEPT_S = 7 * 24 * HOUR_S
@@ -109,7 +109,10 @@ class Dispatcher:
         sender, channel, account = self._senders[name], self._channels[name], self.accounts[name]
         if sender.busy or now.monotonic_s < account.pause_until_s:
             return
-        while (delivery := outbox.due(name, now.unix_s, self._settings.retry_max_s)) is not None:
+        for _ in range(_AT_ONCE):
+            delivery = outbox.due(name, now.unix_s, self._settings.retry_max_s)
+            if delivery is None:
+                return
             if not must_wait(channel, delivery.notice, now.local):
                 sender.offer(delivery)
                 return

@@ -11,7 +11,7 @@ from stream.notify.channel import NotDeliveredError
 from stream.notify.channels import Home, opened
 from stream.notify.digest import digest_of
 from stream.overview import Moment, State
-from tests.receivers import WITHIN_S, Broker, Line, Listener
+from tests.receivers import WITHIN_S, Broker, Line, Listener, certificate
 from tests.stream.notify.notices import notice
 from tests.waiting import wait_until
 
@@ -102,11 +102,21 @@ def test_a_notice_whose_connection_breaks_in_the_middle_is_completed_not_repeate
                 line.loses = None
                 line.cut()
                 assert wait_until(lambda: delivered(channel, notice(number)), WITHIN_S)  # noqa: B023 - at once
-            channel.deliver(notice(4), None)
-            assert wait_until(lambda: len(listener.notices()) >= 4, WITHIN_S)
-            assert [one["id"] for one in listener.notices()] == ["1/start", "2/start", "3/start", "4/start"]
+            line.lost.clear()
+            line.loses = PUBREC
+            assert not delivered(channel, notice(4))
+            assert line.lost.is_set()
         finally:
             channel.close()
+        line.close()
+        heir = opened(_Patience, settings(broker))  # as after a kill: it knows nothing of what was under way
+        try:
+            assert wait_until(lambda: delivered(heir, notice(4)), WITHIN_S)
+            heir.deliver(notice(5), None)
+            assert wait_until(lambda: len(listener.notices()) >= 5, WITHIN_S)
+            assert [one["id"] for one in listener.notices()] == [f"{number}/start" for number in range(1, 6)]
+        finally:
+            heir.close()
 
 
 def test_home_assistant_finds_the_cameras_and_what_they_are_like_also_after_it_was_away(broker):
@@ -187,3 +197,18 @@ def test_a_password_that_is_refused_is_told_of_once_and_without_it(broker, caplo
             channel.close()
     assert caplog.text.count("its broker cannot be reached") == 1
     assert wrong not in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")  # paho leaves that to the interpreter
+def test_an_encrypted_connection_needs_a_certificate_that_is_trusted(tmp_path, caplog):
+    trusted = certificate(tmp_path)
+    with Broker(tmp_path, certificate=trusted) as broker:
+        broker.start()
+        for ca_file, arrives in ((trusted, True), (None, False), (tmp_path / "none.pem", False)):
+            channel = opened(_Patience, settings(broker, username=None, password=None, tls=True, ca_file=ca_file))
+            try:
+                assert delivered(channel, notice()) is arrives
+            finally:
+                channel.close()
+    assert "certificate verify failed" in caplog.text
+    assert f"ca_file {tmp_path / 'none.pem'}: No such file or directory" in caplog.text

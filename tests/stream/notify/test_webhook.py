@@ -9,7 +9,7 @@ import pytest
 from configs.notify import WebhookSettings
 from stream.notify.channel import NotDeliveredError, RefusedError
 from stream.notify.webhook import Webhook
-from tests.receivers import Receiver
+from tests.receivers import Receiver, certificate
 from tests.stream.notify.notices import notice
 
 SECRET = "a secret of the receiver"
@@ -97,14 +97,17 @@ def test_a_receiver_that_is_down_or_hangs_up_is_told_of_without_the_urls_secrets
         assert TOKEN not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
-def test_a_certificate_that_is_not_trusted_is_no_receiver(receiver, tmp_path):
-    settings = WebhookSettings(name="ops", url=receiver.url.replace("http:", "https:"))
-    with pytest.raises(NotDeliveredError, match="SSL"):  # it does not speak TLS at all
-        Webhook(settings, TIMEOUT_S).deliver(notice(), None)
-    missing = settings.model_copy(update={"ca_file": tmp_path / "none.pem"})
-    with pytest.raises(NotDeliveredError, match="No such file"):
-        Webhook(missing, TIMEOUT_S).deliver(notice(), None)
-    assert receiver.requests == []
+def test_a_receiver_whose_certificate_is_not_trusted_gets_nothing(tmp_path):
+    trusted = certificate(tmp_path)
+    with Receiver(trusted) as receiver:
+        receiver.start()
+        with pytest.raises(NotDeliveredError, match="certificate verify failed"):
+            webhook(receiver).deliver(notice(), None)
+        with pytest.raises(NotDeliveredError, match="No such file"):
+            webhook(receiver, ca_file=tmp_path / "none.pem").deliver(notice(), None)
+        assert receiver.requests == []
+        webhook(receiver, ca_file=trusted).deliver(notice(), None)
+        assert len(receiver.taken) == 1
 
 
 def test_settings_and_channel_do_not_show_their_secrets(receiver):
