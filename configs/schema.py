@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from configs.evidence import EvidenceSettings
 from configs.notify import NotifySettings
 from configs.problems import SECRET_KEYS, Location, dotted, explain
 from configs.settings import (
@@ -49,6 +50,7 @@ class Config(Section):
     worker: WorkerSettings = WorkerSettings()
     store: StoreSettings = StoreSettings()
     memory: MemorySettings = MemorySettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     bus: BusSettings = BusSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     health: HealthSettings = HealthSettings()

@@ -277,6 +277,7 @@ class _Site:
             cameras=tuple(sink_cameras),
             limits=Limits(days=config.store.keep_days, megabytes=config.store.keep_megabytes),
             notices=config.notify is not None,
+            evidence=config.evidence,
         )
         worker = WorkerSpec(
             endpoints=self._endpoints,
