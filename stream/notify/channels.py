@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from configs.notify import AppriseSettings, MqttSettings, NotifySettings, WebhookSettings
 from stream.messages import AlertKind
@@ -41,16 +41,22 @@ class Home:
     cameras: tuple[str, ...]
     """That it is told of."""
     _levels_s: float = 0.0
+    _announced: Mapping[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = self.settings
+        self._announced = (
+            {}
+            if own.discovery is None
+            else topics.announced(
+                own.topic, own.discovery, self.cameras, every_s=own.level_every_s, pictures=own.pictures
+            )
+        )
 
     def tell(self, state: State, open_alerts: Iterable[tuple[str, AlertKind]], now: Moment) -> None:
         """Tell what has changed. Call it about once a second; never waits for the broker."""
         topic, every_s = self.settings.topic, self.settings.level_every_s
-        values: Mapping[str, str] = topics.switches(topic, self.cameras, state, open_alerts)
-        if self.settings.discovery is not None:
-            pictures = self.settings.pictures
-            found = topics.announced(topic, self.settings.discovery, self.cameras, every_s=every_s, pictures=pictures)
-            values = {**found, **values}
-        self.broker.tell(values)
+        self.broker.tell({**self._announced, **topics.switches(topic, self.cameras, state, open_alerts)})
         if now.monotonic_s - self._levels_s >= every_s:
             self._levels_s = now.monotonic_s
             self.broker.pass_on(topics.levels(topic, self.cameras, state, math.ceil(every_s) + 1, now))
