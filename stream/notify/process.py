@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 _WAIT_S = 0.1
 _EVERY_S = 1.0
-_RETRY_STORE_S = 2.0
+_RETRY_STORE_S = 1.0
 _LOOK_S = 0.01
 _DRAIN_S = 1.5  # for the last alerts, which end because the watch does
 
