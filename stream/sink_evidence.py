@@ -32,7 +32,7 @@ class EvidenceWriter:
         """Files that could not be written."""
 
     def of_anomaly(self, camera: Camera, record: AlertRecord, peak: Moment) -> AlertRecord:
-        """The record with its evidence as it is now. The clip is the capture process's to write."""
+        """The record with its evidence as it is now."""
         if self._settings.pictures:
             if camera.pictured_s != record.peaked_s and (
                 pictured := self._pictured(record, peak, _told(record, peak))
@@ -44,15 +44,20 @@ class EvidenceWriter:
             if started is not None and started.frame is not None:
                 camera.track.add_picture(record.started_s, started.frame.image, lasting=True)
             record = self._with_strip(camera, record)
-        if self._settings.clips:
-            record = _with(record, "clip", evidence_path(self._folder, record.camera, record.id, "clip"))
-        return self._with_trace(camera, record, peak)
+        return self._with_trace(camera, self._with_clip(record), peak)
 
     def of_condition(self, record: AlertRecord, moment: Moment) -> AlertRecord:
         """The record of an alert about the camera itself with a picture of this moment."""
-        if not self._settings.pictures:
+        if self._settings.pictures:
+            caption = [record.camera, _clock(moment), record.reason]
+            record = self._pictured(record, moment, caption) or record
+        return self._with_clip(record)
+
+    def _with_clip(self, record: AlertRecord) -> AlertRecord:
+        """The record with the place of its clip, which is the capture process's to write."""
+        if not self._settings.clips:
             return record
-        return self._pictured(record, moment, [record.camera, _clock(moment), record.reason]) or record
+        return _with(record, "clip", evidence_path(self._folder, record.camera, record.id, "clip"))
 
     def _pictured(self, record: AlertRecord, moment: Moment, caption: list[str]) -> AlertRecord | None:
         """The record with a picture of this moment and its clean copy, None where that cannot be had."""
