@@ -58,7 +58,7 @@ rtsp-server:
 		echo "rtsp-server: installing Debian packages"; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		{ timeout 120 apt-get update -qq && \
-		  timeout 240 apt-get install -qq -y --no-install-recommends $(RTSP_PACKAGES); } >/dev/null 2>&1 \
+		  timeout 240 apt-get install -qq -y --no-install-recommends $(RTSP_PACKAGES) $(BROKER_PACKAGES); } >/dev/null 2>&1 \
 		|| reason="apt-get failed"; \
 	fi; \
 	if [ -n "$$reason" ]; then echo "rtsp-server: not installed ($$reason); tests that need it are skipped"; fi

@@ -25,6 +25,7 @@ from stream import commands as stream
 from stream import probe_command, status_command
 from stream import remote_commands as remote
 from stream.doctor import command as doctor_command
+from stream.notify import command as notify
 
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]  # which typer has under no name of its own
 
@@ -117,6 +118,7 @@ app.command()(_errors_in_one_line()(calibrate_command.calibrate))
 app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
 app.command()(_errors_in_one_line()(status_command.status))
 app.command()(_errors_in_one_line()(stream.reload))
+app.command()(_errors_in_one_line()(notify.notify_test))
 app.command()(_errors_in_one_line()(remote.keys))
 app.command()(_errors_in_one_line(interrupted=0)(remote.dashboard))
 app.command()(_errors_in_one_line()(backtest_command.backtest))

@@ -13,8 +13,10 @@ from pydantic import BaseModel, ValidationError
 Location = tuple[int | str, ...]
 """Keys and indexes from the root to a value."""
 
+SECRET_KEYS = ("source", "url", "username", "password", "secret", "authorization")
+"""Keys whose value is, or may hold, what nobody shall see."""
+
 _LONGEST_VALUE = 60  # characters
-_SECRET_KEYS = ("source",)
 _DOTTED = re.compile(r"([a-z_]+(?:\.\w+)*): (?=must )")  # how a check across fields names the one to change
 
 _WRONG_KIND = {
@@ -94,7 +96,7 @@ def _explain(problem: dict[str, Any], model: type[BaseModel]) -> tuple[Location,
 
 def _not(given: object, location: Location) -> str:
     """What was given instead, as YAML spells it; nothing where that may be a secret."""
-    if (location and location[-1] in _SECRET_KEYS) or _may_be_secret(given):
+    if (location and location[-1] in SECRET_KEYS) or _may_be_secret(given):
         return ""
     if given is None:
         return ", not nothing"

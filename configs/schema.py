@@ -13,7 +13,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from configs.evidence import EvidenceSettings
-from configs.problems import Location, dotted, explain
+from configs.notify import NotifySettings
+from configs.problems import SECRET_KEYS, Location, dotted, explain
 from configs.settings import (
     AnalysisSettings,
     BusSettings,
@@ -31,7 +32,7 @@ from configs.settings import (
 
 PER_CAMERA_SECTIONS = ("analysis", "policy", "connection")
 
-_TEXT_KEYS = ("name", "source")
+_TEXT_KEYS = ("name", *SECRET_KEYS)
 _TEXT_TAG, _NULL_TAG = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
 
 
@@ -53,6 +54,7 @@ class Config(Section):
     bus: BusSettings = BusSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     health: HealthSettings = HealthSettings()
+    notify: NotifySettings | None = None
     cameras: tuple[CameraSettings, ...] = Field((), strict=False)
 
     @model_validator(mode="after")
@@ -63,6 +65,15 @@ class Config(Section):
                 raise ValueError(
                     f"cameras.{index}.name: must be unique, {camera.name!r} is cameras.{first[camera.name]}, too"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _channels_name_cameras_that_are_there(self) -> "Config":
+        known = {camera.name for camera in self.cameras}  # empty where the command line names the sources
+        unknown = self.notify.unknown_camera(known) if self.notify and known else None
+        if unknown is not None:
+            where, name = unknown
+            raise ValueError(f"notify.{where}: must be one of the cameras ({', '.join(sorted(known))}), not {name!r}")
         return self
 
 
@@ -92,8 +103,16 @@ def load_store(path: Path) -> StoreSettings:
     Raises:
         ConfigError: Unreadable, not YAML, or this section is not valid.
     """
-    _, raw, _ = _read(path)
-    return validate({"store": raw["store"]} if "store" in raw else {}, str(path), folder=path.parent).store
+    return _load_alone(path, "store").store
+
+
+def load_notify(path: Path) -> NotifySettings | None:
+    """The section `notify` of a site file alone, as `load_store`; None where it has none.
+
+    Raises:
+        ConfigError: Unreadable, not YAML, or this section is not valid.
+    """
+    return _load_alone(path, "notify").notify
 
 
 def validate(raw: dict[str, Any], where: str, folder: Path | None = None) -> Config:
@@ -107,6 +126,12 @@ def validate(raw: dict[str, Any], where: str, folder: Path | None = None) -> Con
     except ValidationError as error:
         problems = _own_problems(explain(error, Config), raw)
         raise ConfigError("\n".join(f"{where}: {_say(key, what)}" for key, what in problems)) from error
+
+
+def _load_alone(path: Path, section: str) -> Config:
+    """A site file's configuration as if it had this section only."""
+    _, raw, _ = _read(path)
+    return validate({section: raw[section]} if section in raw else {}, str(path), folder=path.parent)
 
 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any], list[tuple[int, Location, str]]]:

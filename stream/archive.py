@@ -23,10 +23,15 @@ _MOST_UNSAVED = 1000  # alerts; about a megabyte
 
 
 class Archive:
-    """The store, whose trouble is logged once and then waited out: what it did not take is offered again."""
+    """The store, whose trouble is logged once and then waited out: what it did not take is offered again.
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    Args:
+        notices: Whether alerts go into the outbox, too.
+    """
+
+    def __init__(self, folder: Path, limits: Limits, *, notices: bool = False) -> None:
         self._folder = folder
+        self._notices = notices
         self._retention = Retention(folder, limits)
         self._store: Store | None = None
         self._unsaved: dict[str, AlertRecord] = {}
@@ -72,7 +77,7 @@ class Archive:
             return
         try:
             if self._store is None:
-                self._store = Store.open(self._folder)
+                self._store = Store.open(self._folder, notices=self._notices)
             self._look_back(self._store)
             if self._unsaved:
                 self._store.save(*self._unsaved.values())
@@ -100,6 +105,12 @@ class Archive:
                 self._retention.step(self._store)
             except StoreError as error:
                 self._fail(error)
+
+    def change_notices(self, notices: bool) -> None:
+        """Go on with or without the outbox."""
+        if notices != self._notices:
+            self._notices = notices
+            self.close()  # the next flush opens it again
 
     def take_interrupted(self) -> list[AlertRecord]:
         """Alerts that a killed process had left open, each once."""

@@ -12,7 +12,7 @@ from typing import get_args
 
 from stream.messages import AlertKind, CameraStateName, ConditionName
 from stream.overview import LATENCY_BOUNDS_MS, Moment, State
-from stream.troubles import SUPERVISOR, troubles
+from stream.troubles import NOTIFY, SUPERVISOR, troubles
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -24,7 +24,7 @@ Sample = tuple[dict[str, str], float]
 
 def render(state: State, now: Moment) -> str:
     """All metrics, each with its meaning; ends with a line end."""
-    families = chain(_of_processes(state, now), _of_cameras(state), _of_alerts(state))
+    families = chain(_of_processes(state, now), _of_cameras(state), _of_alerts(state), _of_notices(state))
     return "".join(f"{line}\n" for family in families for line in family)
 
 
@@ -154,6 +154,21 @@ def _of_alerts(state: State) -> Iterator[list[str]]:
     yield _single(
         "scores_dropped_total", "counter", "Scores given up on their way to alerts.", worker.get("backlog_dropped")
     )
+
+
+def _of_notices(state: State) -> Iterator[list[str]]:
+    for start, name, kind, meaning in (
+        ("waiting", "notices_waiting", "gauge", "Notices that are still to be sent."),
+        ("held", "notices_held", "gauge", "Notices that wait for a digest."),
+        ("sent", "notices_sent_total", "counter", "Notices that their receiver has taken."),
+        ("failed", "notice_failures_total", "counter", "Tries to send in vain."),
+        ("rejected", "notices_rejected_total", "counter", "Notices that their receiver will not have."),
+        ("given_up", "notices_given_up_total", "counter", "Notices that could not be sent for too long."),
+        ("failing_s", "channel_failing_seconds", "gauge", "Time since the receiver began to fail; 0 = it does not."),
+    ):
+        yield _by("channel", state, NOTIFY, f"{start}/", name, kind, meaning)
+    errors = state.counters(NOTIFY).get("store_errors")
+    yield _single("outbox_errors_total", "counter", "Tries to use the outbox that failed.", errors)
 
 
 def _build() -> dict[str, str]:

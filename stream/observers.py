@@ -1,8 +1,9 @@
-"""Who listens to the bus, as lines of the table of processes: what shows it here, and what answers others."""
+"""Who listens to the bus, as lines of the table of processes: what shows it here, answers others, tells them."""
 
 from pathlib import Path
 from typing import Literal
 
+from configs.notify import NotifySettings
 from configs.settings import BusSettings, HealthSettings
 from stream.bus import Endpoints
 from stream.bus_keys import server_options
@@ -11,6 +12,8 @@ from stream.bus_relay import RelaySpec
 from stream.dashboard.process import DashboardSpec
 from stream.health import PROCESS as HEALTH
 from stream.health import HealthSpec
+from stream.notify.spec import PROCESS as NOTIFY
+from stream.notify.spec import NotifySpec
 from stream.printer import PrinterSpec
 from stream.seat import Child
 
@@ -61,3 +64,17 @@ def servers(health: HealthSettings, bus: BusSettings, endpoints: Endpoints, came
         relay = RelaySpec(endpoints=endpoints, listen=bus.listen, keys=bus.keys)
         children.append(Child(name=RELAY, target="stream.bus_relay:run", spec=relay, stage=STAGE))
     return children
+
+
+def notifiers(
+    settings: NotifySettings | None, endpoints: Endpoints, folder: Path, cameras: tuple[str, ...]
+) -> list[Child]:
+    """What tells people of alerts, where the settings want that. It ends after the sink, whose last ones it tells.
+
+    Args:
+        folder: Of the store.
+    """
+    if settings is None:
+        return []
+    spec = NotifySpec(endpoints=endpoints, folder=folder, cameras=cameras, settings=settings)
+    return [Child(name=NOTIFY, target="stream.notify.process:run", spec=spec, stage=STAGE)]

@@ -37,6 +37,11 @@ class Moment:
         """This instant, in the machine's time zone."""
         return cls(time.monotonic(), datetime.now().astimezone())
 
+    @property
+    def unix_s(self) -> float:
+        """Unix time."""
+        return self.local.timestamp()
+
 
 @dataclass(slots=True)
 class CameraView:

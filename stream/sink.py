@@ -49,6 +49,8 @@ class SinkSpec:
     cameras: tuple[SinkCamera, ...]
     limits: Limits
     """Of what is kept."""
+    notices: bool = False
+    """Whether somebody is told of alerts, so that they go into the outbox."""
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
 
 
@@ -69,7 +71,7 @@ def run(spec: SinkSpec, parent: Parent) -> None:
         receiver = stack.enter_context(ScoreReceiver(spec.endpoints))
         publisher = stack.enter_context(Publisher(spec.endpoints))
         states = stack.enter_context(Subscriber(spec.endpoints, (b"camera/",)))
-        archive = Archive(spec.folder, spec.limits)
+        archive = Archive(spec.folder, spec.limits, notices=spec.notices)
         stack.callback(archive.close)
         _Sink(spec, parent, receiver, states, publisher, archive, cameras).run()
 
@@ -151,6 +153,7 @@ class _Sink:
 
     def _take_up(self, spec: SinkSpec) -> None:
         """Go on with other cameras. Alerts stay open except of those that are gone or have become another."""
+        self._archive.change_notices(spec.notices)
         new = {camera.name: camera for camera in spec.cameras}
         for name, camera in [*self._cameras.items()]:
             if name not in new or new[name].ring != camera.ring.spec:

@@ -23,7 +23,8 @@ from stream import logs
 from stream.bus_keys import KeysError
 from stream.capture import CaptureSpec
 from stream.clips import ClipSpec
-from stream.observers import STAGE, Show, servers, viewers
+from stream.notify.apprise_service import check_installed
+from stream.observers import STAGE, Show, notifiers, servers, viewers
 from stream.reload import ReloadError
 from stream.retention import Limits
 from stream.ring import Ring, RingError, RingSpec, slots_for
@@ -41,7 +42,14 @@ logger = logging.getLogger(__name__)
 
 LOG_NAME = "mulde.log"
 
-_CHANGEABLE = ("cameras", "analysis", "policy", "connection", "calibration")  # the last is not read here at all
+_CHANGEABLE = (
+    "cameras",
+    "analysis",
+    "policy",
+    "connection",
+    "notify",
+    "calibration",
+)  # the last is not read here at all
 
 _FILES, _FILES_PER_CAMERA = 128, 8  # twice what is open at once
 _SINK, _WORKER, _CAPTURE = range(STAGE + 1, STAGE + 4)  # stages, in the order of their start
@@ -268,6 +276,7 @@ class _Site:
             folder=self._folder,
             cameras=tuple(sink_cameras),
             limits=Limits(days=config.store.keep_days, megabytes=config.store.keep_megabytes),
+            notices=config.notify is not None,
             evidence=config.evidence,
         )
         worker = WorkerSpec(
@@ -279,6 +288,7 @@ class _Site:
         return [
             *self._viewers(tuple(places)),
             *servers(config.health, config.bus, self._endpoints, tuple(places)),
+            *notifiers(config.notify, self._endpoints, self._folder, tuple(places)),
             Child(name="sink", target="stream.sink:run", spec=sink, stage=_SINK, adapts=True),
             Child(name="worker", target="stream.worker:run", spec=worker, stage=_WORKER, adapts=True),
             *(Child(name=spec.process, target="stream.capture:run", spec=spec, stage=_CAPTURE) for spec in captures),
@@ -342,6 +352,8 @@ def _checked(config: Config, known: Mapping[str, _Place] | None = None) -> dict[
     """The cameras' bundles, after checking all that would fail later; sources only where they are not known."""
     if not config.cameras:
         raise ConfigError("no cameras: name a source, or a site file with --config")
+    if config.notify is not None:
+        check_installed(config.notify)
     models = {camera.name: _model(camera) for camera in config.cameras}
     for camera in config.cameras:
         model, place = models[camera.name], (known or {}).get(camera.name)

@@ -9,7 +9,9 @@ from stream.dashboard.cells import printable
 from stream.dashboard.numbers import elapsed
 from stream.overview import CameraView, Moment, State
 from stream.running import Running
-from stream.troubles import SUPERVISOR, troubles
+from stream.troubles import NOTIFY, SUPERVISOR, troubles
+
+_RARE = {"held": "held for a digest", "failed": "tries failed", "rejected": "rejected", "given_up": "given up"}
 
 
 def as_lines(running: Running, state: State, now: Moment) -> list[str]:
@@ -27,6 +29,7 @@ def as_lines(running: Running, state: State, now: Moment) -> list[str]:
     ]
     width = max(map(len, state.cameras), default=0)
     lines = [", ".join(parts)]
+    lines += [f"  channel {_channel_line(channel)}" for channel in _channels(state)]
     lines += [f"  {name:<{width}}  {_camera_line(camera, state, now)}" for name, camera in state.cameras.items()]
     return [printable(line) for line in (*lines, *(f"  {fault}" for fault in faults))]
 
@@ -45,6 +48,7 @@ def as_object(running: Running, state: State, now: Moment) -> dict[str, Any]:
         "alerts": int(sink.get("alerts", 0.0)),
         "open_alerts": int(sink.get("open", 0.0)),
         "cameras": [_camera_object(camera, state, now) for camera in state.cameras.values()],
+        "channels": _channels(state),
         "processes": [
             {"process": name, "ready": bool(ready.get(name)), "restarts": int(count)}
             for name, count in state.counters(SUPERVISOR, "restarts/").items()
@@ -86,6 +90,22 @@ def _camera_object(camera: CameraView, state: State, now: Moment) -> dict[str, A
         "drops": camera.drops_by_cause(),
         "open_alerts": _open(camera, state),
     }
+
+
+def _channels(state: State) -> list[dict[str, Any]]:
+    """How each channel of the notifier fares."""
+    counts = ("waiting", "held", "sent", "failed", "rejected", "given_up")
+    by_name = {count: state.counters(NOTIFY, f"{count}/") for count in counts}
+    return [
+        {"channel": name, **{count: int(by_name[count].get(name, 0.0)) for count in counts}}
+        for name in by_name["sent"]
+    ]
+
+
+def _channel_line(channel: dict[str, Any]) -> str:
+    often = [f"{channel[count]} {count}" for count in ("sent", "waiting")]
+    rare = [f"{channel[count]} {words}" for count, words in _RARE.items() if channel[count]]
+    return f"{channel['channel']}: {', '.join([*often, *rare])}"
 
 
 def _open(camera: CameraView, state: State) -> int:

@@ -6,7 +6,9 @@ A picture that has only changed is no trouble: the camera sees, and an alert of 
 from stream.overview import CameraView, Moment, State
 
 SUPERVISOR = "supervisor"
+NOTIFY = "notify"
 _SILENT_S = 5.0  # the supervisor speaks every second
+_FAILING_S = 60.0  # a receiver that is restarted is no trouble
 _SEES = ("ok", "changed")
 
 
@@ -24,6 +26,12 @@ def troubles(state: State, now: Moment) -> list[str]:
     ]
     if not_stored := state.counters("sink").get("not_stored", 0.0):
         lines.append(f"store: {not_stored:.0f} alerts could not be written yet")
+    waiting = state.counters(NOTIFY, "waiting/")
+    lines += [
+        f"channel {name}: its receiver has failed for {failing_s:.0f} s, {waiting.get(name, 0.0):.0f} notices wait"
+        for name, failing_s in state.counters(NOTIFY, "failing_s/").items()
+        if failing_s >= _FAILING_S
+    ]
     return lines
 
 

@@ -8,6 +8,7 @@ from stream.store.database import FILE_NAME
 from stream.store.error import StoreError
 from stream.store.evidence import EVIDENCE, Role, evidence_path, role_of
 from stream.store.history import Day, History, Minute, StateChange, minute_of
+from stream.store.outbox import Delivery, Outbox
 from stream.store.place import FOOTAGE, default_folder
 from stream.store.records import AlertRecord, Feedback, Verdict, new_id
 from stream.store.store import Store
@@ -18,9 +19,11 @@ __all__ = [
     "FOOTAGE",
     "AlertRecord",
     "Day",
+    "Delivery",
     "Feedback",
     "History",
     "Minute",
+    "Outbox",
     "Role",
     "StateChange",
     "Store",

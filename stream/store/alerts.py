@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from stream.clock import utc_text
+from stream.messages import AlertKind
 from stream.store.database import Database
 from stream.store.records import AlertRecord, Verdict
 
@@ -113,6 +114,17 @@ def close_open(connection: sqlite3.Connection, utc: str, reason: str) -> list[st
         (utc, reason),
     ).fetchall()
     return sorted(row[0] for row in rows)
+
+
+def state_of(connection: sqlite3.Connection, alert_id: str) -> str | None:
+    """The state in which the alert is kept, None where it is not."""
+    row = connection.execute("SELECT state FROM alerts WHERE id = ?", (alert_id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def open_ones(database: Database) -> list[tuple[str, AlertKind]]:
+    """Camera and kind of all that are open."""
+    return [(camera, kind) for camera, kind in database.read("SELECT camera, kind FROM alerts WHERE state = 'open'")]
 
 
 def _read(database: Database, query: str, values: tuple[Any, ...]) -> list[AlertRecord]:

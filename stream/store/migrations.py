@@ -86,8 +86,27 @@ _EVIDENCE_AND_HISTORY = (
     SELECT camera, substr(started_utc, 1, 10), kind, count(*) FROM alerts GROUP BY 1, 2, 3
     """,
 )
+_OUTBOX = (
+    # What is told of alerts; routed = it is settled which channels tell it, and when. made_s is Unix time.
+    """
+    CREATE TABLE notices (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, alert TEXT NOT NULL, event TEXT NOT NULL,
+        camera TEXT NOT NULL, made_s REAL NOT NULL, content BLOB NOT NULL, routed INTEGER NOT NULL DEFAULT 0
+    )
+    """,
+    "CREATE INDEX notices_unrouted ON notices (number) WHERE routed = 0",
+    "CREATE INDEX notices_by_alert ON notices (alert)",
+    """
+    CREATE TABLE deliveries (
+        number INTEGER NOT NULL, channel TEXT NOT NULL, state TEXT NOT NULL, routed_s REAL NOT NULL,
+        due_s REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, done_s REAL, PRIMARY KEY (number, channel)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX deliveries_open ON deliveries (channel, number) WHERE state IN ('due', 'held')",
+    "CREATE INDEX deliveries_by_time ON deliveries (channel, routed_s)",
+)
 
-STEPS: tuple[tuple[str, ...], ...] = (_ALERTS, _FEEDBACK, _EVIDENCE_AND_HISTORY)
+STEPS: tuple[tuple[str, ...], ...] = (_ALERTS, _FEEDBACK, _EVIDENCE_AND_HISTORY, _OUTBOX)
 """Statements; those at index n lead from schema n to schema n + 1, of which 0 is an empty file."""
 
 SCHEMA = len(STEPS)

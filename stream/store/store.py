@@ -1,5 +1,6 @@
 """An open store, as everybody else uses it."""
 
+import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -7,31 +8,39 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from stream.store import alerts, feedback
+from stream.messages import AlertKind
+from stream.store import alerts, feedback, outbox
 from stream.store.database import Database
 from stream.store.history import History
 from stream.store.measured import Files
+from stream.store.outbox import Outbox
 from stream.store.records import AlertRecord, Feedback, Verdict
 
 
 class Store:
     """Alerts, and what was said of them. Make it with `open`, give it back with `close`. For one thread."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, notices: bool = False) -> None:
         self._database = database
+        self._notices = notices
         self.history = History(database)
         """What became of each camera."""
         self.files = Files(database)
         """How large the evidence is."""
+        self.outbox = Outbox(database)
+        """What is to be told of alerts."""
 
     @classmethod
-    def open(cls, folder: Path) -> "Store":
+    def open(cls, folder: Path, *, notices: bool = False) -> "Store":
         """The store in this folder; both are made, for this user only, where they are missing.
+
+        Args:
+            notices: Whether the start and end of each alert that is saved go into the outbox, too.
 
         Raises:
             StoreError: Unwritable, full, damaged, not a store, or written by a newer version.
         """
-        return cls(Database.open(folder))
+        return cls(Database.open(folder), notices=notices)
 
     @property
     def path(self) -> Path:
@@ -56,6 +65,8 @@ class Store:
         """
         with self._database.transaction() as connection:
             for record in records:
+                if self._notices:
+                    outbox.put(connection, record, alerts.state_of(connection, record.id), time.time())
                 alerts.save(connection, record)
 
     def close_open(self, utc: str, reason: str) -> list[str]:
@@ -67,7 +78,18 @@ class Store:
             StoreError: They are not ended.
         """
         with self._database.transaction() as connection:
-            return alerts.close_open(connection, utc, reason)
+            ids = alerts.close_open(connection, utc, reason)
+            for record in filter(None, map(self.get, ids)) if self._notices else ():
+                outbox.put(connection, record, "open", time.time())
+            return ids
+
+    def open_alerts(self) -> list[tuple[str, AlertKind]]:
+        """Camera and kind of each alert that has not ended.
+
+        Raises:
+            StoreError: They cannot be read.
+        """
+        return alerts.open_ones(self._database)
 
     def get(self, id: str) -> AlertRecord | None:  # noqa: A002 - the word of the command line
         """The alert, None where there is none of this id.

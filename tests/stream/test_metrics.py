@@ -62,6 +62,16 @@ def state():
             "drop/gate/stale": 7,
             "backlog_dropped": 8,
         },
+        "notify": {
+            "waiting/ops": 12,
+            "held/ops": 13,
+            "sent/ops": 14,
+            "failed/ops": 15,
+            "rejected/ops": 16,
+            "given_up/ops": 17,
+            "failing_s/ops": 18.5,
+            "store_errors": 19,
+        },
     }
     for process, values in counters.items():
         numbers = {name: float(value) for name, value in values.items()}
@@ -105,6 +115,14 @@ def test_what_is_known_is_told(state):
         ("alerts_removed_total", ""): 11,
         ("scores_dropped_total", ""): 8,
         ("scores_missed_total", 'camera="gate"'): 0,
+        ("notices_waiting", 'channel="ops"'): 12,
+        ("notices_held", 'channel="ops"'): 13,
+        ("notices_sent_total", 'channel="ops"'): 14,
+        ("notice_failures_total", 'channel="ops"'): 15,
+        ("notices_rejected_total", 'channel="ops"'): 16,
+        ("notices_given_up_total", 'channel="ops"'): 17,
+        ("channel_failing_seconds", 'channel="ops"'): 18.5,
+        ("outbox_errors_total", ""): 19,
     }
     assert expected.items() <= found.items()
     assert ("camera_level", 'camera="yard"') not in found

@@ -67,6 +67,7 @@ def test_the_object_has_the_same_as_numbers(state):
         "troubles": ["camera entrance: lost: no route\x1b[2J to host"],
         "alerts": 12,
         "open_alerts": 1,
+        "channels": [],
         "processes": [
             {"process": "worker", "ready": True, "restarts": 2},
             {"process": "sink", "ready": False, "restarts": 0},
@@ -87,3 +88,19 @@ def test_the_object_has_the_same_as_numbers(state):
         "open_alerts": 1,
     }
     assert (cameras[1]["state"], cameras[1]["level"], cameras[1]["condition"]) == ("lost", None, None)
+
+
+def test_channels_are_told_with_what_is_out_of_the_ordinary(state):
+    counts = {"waiting": 2, "held": 0, "sent": 7, "failed": 5, "rejected": 0, "given_up": 1}
+    quiet = dict.fromkeys(counts, 0)
+    counters = {f"{count}/ops": float(value) for count, value in counts.items()}
+    counters |= {f"{count}/home": 0.0 for count in quiet}
+    state.take(Health(process="notify", utc=UTC_TEXT, counters=counters), at(1))
+    assert as_lines(RUNNING, state, at(2))[1:3] == [
+        "  channel ops: 7 sent, 2 waiting, 5 tries failed, 1 given up",
+        "  channel home: 0 sent, 0 waiting",
+    ]
+    assert as_object(RUNNING, state, at(2))["channels"] == [
+        {"channel": "ops", **counts},
+        {"channel": "home", **quiet},
+    ]

@@ -82,3 +82,13 @@ def test_a_picture_that_has_only_changed_and_alerts_are_no_trouble(state):
 def test_alerts_that_cannot_be_stored_are_a_trouble(state):
     state.take(Health(process="sink", utc=UTC_TEXT, counters={"not_stored": 3.0}), at(1))
     assert troubles(state, at(1)) == ["store: 3 alerts could not be written yet"]
+
+
+def test_a_channel_whose_receiver_fails_for_long_is_in_trouble(state):
+    def failing(seconds):
+        return Health(process="notify", utc=UTC_TEXT, counters={"failing_s/ops": seconds, "waiting/ops": 3.0})
+
+    state.take(failing(59.0), at(1))
+    assert troubles(state, at(1)) == []
+    state.take(failing(60.0), at(1))
+    assert troubles(state, at(1)) == ["channel ops: its receiver has failed for 60 s, 3 notices wait"]
