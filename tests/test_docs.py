@@ -71,7 +71,7 @@ def test_commands_and_their_options_are_there(document):
 def test_yaml_is_a_site_s(document, monkeypatch):
     for block in blocks(document.read_text(), "yaml"):
         for name in re.findall(r"\$\{(\w+)\}", block):
-            monkeypatch.setenv(name, "word")
+            monkeypatch.setenv(name, "a-word-of-some-length")
         raw = yaml.safe_load(block)
         if set(raw) <= set(Config.model_fields):
             validate(raw, str(document))
