@@ -24,6 +24,7 @@ from stream import alerts_commands as alerts
 from stream import commands as stream
 from stream import remote_commands as remote
 from stream import status_command
+from stream.review import command as review_command
 
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]  # which typer has under no name of its own
 
@@ -69,6 +70,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     from stream.bus_keys import KeysError
     from stream.evidence import EvidenceError
     from stream.logs import LogError
+    from stream.review.error import ReviewError
     from stream.ring import RingError
     from stream.running import RunningError
     from stream.source_error import SourceError
@@ -85,6 +87,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         LabelsError,
         LogError,
         MarkingError,
+        ReviewError,
         RingError,
         RunningError,
         SourceError,
@@ -112,6 +115,7 @@ app.command()(_errors_in_one_line()(calibrate_command.calibrate))
 app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
 app.command()(_errors_in_one_line()(status_command.status))
 app.command()(_errors_in_one_line()(stream.reload))
+app.command()(_errors_in_one_line(interrupted=0)(review_command.review))
 app.command()(_errors_in_one_line()(stream.probe))
 app.command()(_errors_in_one_line()(remote.keys))
 app.command()(_errors_in_one_line(interrupted=0)(remote.dashboard))

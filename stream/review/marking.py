@@ -1,0 +1,68 @@
+"""Saying of an alert that it was normal, which changes a model: what `alerts mark-normal` does, by that command.
+
+In a process of its own: it needs torch, which has no place in a server, and takes seconds.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from stream.review.error import ReviewError
+
+_PROGRAM = Path(__file__).parents[2] / "run_stream.py"
+_PATIENCE_S = 120.0  # a model of many regimes on a slow disk; half of it is loading torch
+_LONGEST_LINE = 1000  # characters
+
+
+class Marking:
+    """Marks alerts of one store, one after the other: two at once would each change the model they read before."""
+
+    def __init__(self, folder: Path, config_file: Path | None) -> None:
+        self._options = ["--store", str(folder)]
+        if config_file is not None:
+            self._options += ["--config", str(config_file.absolute())]
+        self._turn = asyncio.Lock()
+
+    async def mark_normal(self, alert_id: str) -> str:
+        """Have the alert count as normal; what has changed, in a line or two. Takes seconds.
+
+        Raises:
+            ReviewError: It cannot be marked; the line of the command.
+        """
+        return await self._run("mark-normal", alert_id)
+
+    async def undo(self, alert_id: str) -> str:
+        """Take that back.
+
+        Raises:
+            ReviewError: It cannot be taken back.
+        """
+        return await self._run("undo", alert_id)
+
+    async def _run(self, command: str, alert_id: str) -> str:
+        async with self._turn:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, str(_PROGRAM), "alerts", command, *self._options, "--", alert_id),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,  # a Ctrl-C is for the server, which ends this one itself
+            )
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    said, complained = await process.communicate()
+            except TimeoutError as error:
+                raise ReviewError(f"alerts {command} took more than {_PATIENCE_S:g} s: try it by hand") from error
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+        if process.returncode:
+            raise ReviewError(_last_line(complained) or f"alerts {command} ended with status {process.returncode}")
+        return " ".join(said.decode(errors="replace").split())
+
+
+def _last_line(text: bytes) -> str:
+    lines = text.decode(errors="replace").split("\n")
+    written = [line.strip() for line in lines if line.strip()]
+    return written[-1].removeprefix("error: ")[:_LONGEST_LINE] if written else ""
