@@ -107,7 +107,7 @@ def _group(text: str) -> typer.Typer:
 
 
 app = _group("Watch cameras for what is not normal: calibrate on normal footage, then watch.")
-_alerts = _group("Look at the alerts that were kept, and say which were about nothing.")
+_alerts = _group("Look at the alerts that were kept, say which were right or about nothing, remove them.")
 app.add_typer(_alerts, name="alerts")
 app.command()(_errors_in_one_line()(stream.demo))
 app.command()(_errors_in_one_line()(calibrate_command.calibrate))
@@ -126,7 +126,9 @@ app.command(cls=toy_command.ToyCommand)(_errors_in_one_line()(toy_command.toy))
 _alerts.command("list")(_errors_in_one_line()(alerts.list_alerts))
 _alerts.command()(_errors_in_one_line()(alerts.show))
 _alerts.command()(_errors_in_one_line()(alerts.export))
+_alerts.command()(_errors_in_one_line()(alerts.delete))
 _alerts.command()(_errors_in_one_line()(feedback_commands.mark_normal))
+_alerts.command()(_errors_in_one_line()(feedback_commands.mark_real))
 _alerts.command()(_errors_in_one_line()(feedback_commands.undo))
 
 

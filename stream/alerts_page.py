@@ -6,7 +6,7 @@ Pure: takes records and returns text or something rich can draw. Knows neither s
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 
@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.overview import place
-from stream.store import AlertRecord, Feedback
+from stream.store import AlertRecord, Feedback, Verdict, role_of
 
+_NONE: Mapping[str, Verdict] = {}
 _STYLE = {"open": "bold red", "ended": ""}
 _CSV_COLUMNS = (
     "id",
@@ -35,13 +36,13 @@ _CSV_COLUMNS = (
     "y1",
     "evidence",
     "reason",
+    "words",
     "verdict",
 )
 
 
-def as_table(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) -> Table:
+def as_table(records: Iterable[AlertRecord], verdicts: Mapping[str, Verdict] = _NONE) -> Table:
     """One line for each, in the order given; times are UTC, as in the ids."""
-    verdicts = _verdicts(feedback)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True, overflow="fold")  # whole on any terminal: it is what one copies
     for name in ("camera", "kind", "began (UTC)", "lasted", "score", "where, why"):
@@ -54,14 +55,18 @@ def as_table(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) 
             _clock(record.started_utc),
             _lasted(record),
             f"{record.score:.3g}/{record.threshold:.3g}" if record.kind == "anomaly" else "",
-            ", ".join(filter(None, (place(record.region), record.reason))),
+            ", ".join(filter(None, (place(record.region), record.words, record.reason))),
         )
         table.add_row(*(Text(cell, _STYLE[record.state]) for cell in cells))
     return table
 
 
-def as_details(record: AlertRecord, feedback: Iterable[Feedback] = ()) -> Table:
-    """All that is known about one alert, a line for each thing."""
+def as_details(record: AlertRecord, feedback: Iterable[Feedback] = (), missing: Collection[str] = ()) -> Table:
+    """All that is known about one alert, a line for each thing.
+
+    Args:
+        missing: Paths of its evidence at which there is no file.
+    """
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -76,7 +81,8 @@ def as_details(record: AlertRecord, feedback: Iterable[Feedback] = ()) -> Table:
         "ended": ended if record.ended_s is None else f"{ended} UTC, stream time {record.ended_s:.1f} s",
         "lasted": _lasted(record),
         "where": _where(record),
-        "evidence": "\n".join(record.evidence) or "none",
+        "what": record.words,
+        "evidence": "\n".join(_file(record, path, path in missing) for path in record.evidence) or "none",
         "reason": record.reason,
         "marked": "\n".join(map(_said, feedback)),
     }
@@ -86,16 +92,14 @@ def as_details(record: AlertRecord, feedback: Iterable[Feedback] = ()) -> Table:
     return table
 
 
-def as_json_lines(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) -> str:
+def as_json_lines(records: Iterable[AlertRecord], verdicts: Mapping[str, Verdict] = _NONE) -> str:
     """One JSON object on each line, with the records' own names and "verdict"; what is not known is null."""
-    verdicts = _verdicts(feedback)
     rows = ({**asdict(record), "verdict": verdicts.get(record.id)} for record in records)
     return "".join(f"{json.dumps(row, allow_nan=False)}\n" for row in rows)
 
 
-def as_csv(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) -> str:
+def as_csv(records: Iterable[AlertRecord], verdicts: Mapping[str, Verdict] = _NONE) -> str:
     """CSV with a header line; what is not known is empty, several paths are separated by "|"."""
-    verdicts = _verdicts(feedback)
     text = io.StringIO()
     writer = csv.DictWriter(text, _CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -113,9 +117,11 @@ def as_csv(records: Iterable[AlertRecord], feedback: Iterable[Feedback] = ()) ->
     return text.getvalue()
 
 
-def _verdicts(feedback: Iterable[Feedback]) -> dict[str, str]:
-    """What was said of alerts and not taken back, by their ids."""
-    return {one.alert_id: one.verdict for one in feedback if one.undone_utc is None}
+def _file(record: AlertRecord, path: str, missing: bool) -> str:
+    absent = ""
+    if missing:
+        absent = " (not there yet)" if record.state == "open" else " (is not there)"
+    return f"{role_of(record.id, path)}: {path}{absent}"
 
 
 def _clock(utc: str | None) -> str:

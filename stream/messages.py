@@ -54,6 +54,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, tag="score"):
     """That the camera is in, where it is calibrated for several."""
     region: Region | None = None
     families: dict[str, float] = {}
+    words: str = ""
+    """Above the threshold: what is unusual in the region, for people."""
     heat_shape: tuple[_Count, _Count] | None = None
     version: _Count = VERSION
 
@@ -74,7 +76,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, tag="alert"):
     threshold: float
     region: Region | None = None
     evidence: tuple[str, ...] = ()
+    """Paths of its files. The clip's is there from the start; the clip grows until some seconds after the end."""
     reason: str = ""
+    words: str = ""
+    """What was unusual at the peak, for people."""
     version: _Count = VERSION
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,8 @@ from stream.store import EVIDENCE, AlertRecord, Store
 
 _EVERY_S = 60.0
 _AT_ONCE = 50  # alerts; some milliseconds
+_MEASURED_AT_ONCE = 500  # files; some milliseconds
+_LATE = timedelta(minutes=2)  # after its end an alert's clip still grows, and is put in order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,51 +22,76 @@ class Limits:
 
     days: float
     megabytes: float
-    """Of pictures; of a thousand alerts the rest takes a megabyte."""
+    """Of evidence; of a thousand alerts the rest takes a megabyte."""
 
 
 class Retention:
     """Looks after one store, once a minute and in small steps; call `step` as often as is convenient."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
-        self._evidence = folder.absolute() / EVIDENCE
+        self._folder = folder
         self._limits = limits
         self._due_s = 0.0
         self.removed = 0
         """Alerts so far."""
 
-    def step(self, store: Store, now: datetime | None = None) -> None:
+    def step(self, store: Store, now: datetime | None = None) -> bool:
         """Remove some of what is too much. Blocks for some milliseconds.
 
         Args:
             now: With its time zone; the time by default.
 
+        Returns:
+            Whether there may be more to do at once.
+
         Raises:
             StoreError: The store cannot be read or written.
         """
         if time.monotonic() < self._due_s:
-            return
-        before = (now or datetime.now(UTC)) - timedelta(days=self._limits.days)
+            return False
+        now = now or datetime.now(UTC)
+        growing = self._measure(store, now)
+        if growing is None:
+            return True
+        before = now - timedelta(days=self._limits.days)
         records = store.oldest(_AT_ONCE, before=before)
         if not records:
-            excess = self._bytes() - self._limits.megabytes * 1e6
+            excess = store.files.bytes() + growing - self._limits.megabytes * 1e6
             records = list(_worth(store.oldest(_AT_ONCE), excess))
-        for record in records:
-            self._remove_pictures(record)
-        store.remove(*(record.id for record in records))
-        self.removed += len(records)
-        if not records:
-            self._due_s = time.monotonic() + _EVERY_S
+        if records:
+            remove(store, self._folder, records)
+            self.removed += len(records)
+            return True
+        store.history.forget(before)
+        self._due_s = time.monotonic() + _EVERY_S
+        return False
 
-    def _bytes(self) -> int:
-        return sum(size for folder in _folders(self._evidence) for size in _sizes(folder))
+    def _measure(self, store: Store, now: datetime) -> int | None:
+        """Bytes of the files that still grow; None where there are more to measure than is done at once."""
+        files = store.files.unmeasured(ended_before=now - _LATE)
+        final = [file for file in files if file.final]
+        if final:
+            store.files.measured((file, _size(file.path)) for file in final[:_MEASURED_AT_ONCE])
+        if len(final) > _MEASURED_AT_ONCE:
+            return None
+        return sum(_size(file.path) for file in files if not file.final)
 
-    def _remove_pictures(self, record: AlertRecord) -> None:
+
+def remove(store: Store, folder: Path, records: Iterable[AlertRecord]) -> None:
+    """Remove alerts with their evidence from the store in this folder; files elsewhere stay.
+
+    Raises:
+        StoreError: The alerts are still there, though files may be gone.
+    """
+    evidence = folder.absolute() / EVIDENCE
+    records = list(records)
+    for record in records:
         for name in record.evidence:
             path = Path(os.path.normpath(Path(name).absolute()))
-            if path.is_relative_to(self._evidence):  # nothing else is ours to remove
+            if path.is_relative_to(evidence):  # nothing else is ours to remove
                 with contextlib.suppress(OSError):  # gone already, or to be found by whoever looks at the disk
                     path.unlink()
+    store.remove(*(record.id for record in records))
 
 
 def _worth(records: list[AlertRecord], excess: float) -> Iterator[AlertRecord]:
@@ -73,25 +100,12 @@ def _worth(records: list[AlertRecord], excess: float) -> Iterator[AlertRecord]:
         if excess <= 0.0:
             return
         yield record
-        for name in record.evidence:
-            with contextlib.suppress(OSError):
-                excess -= Path(name).stat().st_size
+        excess -= sum(map(_size, record.evidence))
 
 
-def _folders(folder: Path) -> list[Path]:
+def _size(path: str) -> int:
+    """Bytes of the file; 0 where there is none (yet)."""
     try:
-        return [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
-    except OSError:  # there is none yet
-        return []
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    """Of the files right in it, bytes."""
-    try:
-        entries = list(os.scandir(folder))
+        return Path(path).stat().st_size
     except OSError:
-        return
-    for entry in entries:
-        with contextlib.suppress(OSError):
-            if entry.is_file(follow_symlinks=False):
-                yield entry.stat(follow_symlinks=False).st_size
+        return 0

@@ -34,7 +34,7 @@ OWNERS = {
     "av": ("stream.source_av", "stream.source_diagnosis"),
     "cv2.VideoCapture": ("stream.source_webcam",),
     "yaml": ("configs.schema",),
-    "sqlite3": ("stream.store",),
+    "sqlite3": ("stream.store*",),
     "torch": ("detector*", "calibrate*"),
     "pickle": (),
     "cPickle": (),

@@ -10,6 +10,7 @@ import shlex
 import signal
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -80,7 +81,9 @@ def test_the_commands_are_those_that_were_promised():
         "alerts list",
         "alerts show",
         "alerts export",
+        "alerts delete",
         "alerts mark-normal",
+        "alerts mark-real",
         "alerts undo",
     }
 
@@ -273,6 +276,59 @@ def test_alerts_are_exported_as_json_lines_and_as_csv(tmp_path, kept):
     ended = run(tmp_path, "alerts", "export", "--store", kept, "--format", "csv", "--camera", "yard")
     (row,) = csv.DictReader(io.StringIO(ended.stdout))
     assert (row["id"], row["evidence"], row["x1"]) == (record(2, "yard").id, "/evidence/2.jpg", "0.5")
+
+
+def test_alerts_are_filtered_by_time_score_kind_and_verdict_and_what_was_said_can_change(tmp_path, kept):
+    first, second, third = record(1, "gate").id, record(2, "yard").id, record(3, "gate").id
+    with Store.open(kept) as store:
+        store.save(replace(record(4, "gate"), kind="drift"), replace(record(1, "gate"), score=5.0, words="too fast"))
+
+    def listed(*options):
+        ended = run(tmp_path, "alerts", "list", "--store", kept, *options)
+        assert ended.returncode == 0, ended.stderr
+        return re.findall(r"20260131-1200\S+", ended.stdout)
+
+    assert listed("--score", "6", "--until", "2026-01-31T12:00:03") == [second]
+    assert run(tmp_path, "alerts", "mark-real", third, "--store", kept).stdout == f"alert {third} counts as real\n"
+    assert listed("--verdict", "real") == [third]
+    assert listed("--verdict", "none", "--kind", "anomaly") == [second, first]
+    exported = run(tmp_path, "alerts", "export", "--store", kept, "--until", "2026-01-31 12:00:02")
+    assert json.loads(exported.stdout)["words"] == "too fast"
+    assert run(tmp_path, "alerts", "undo", third, "--store", kept).returncode == 0
+    assert listed("--verdict", "real") == []
+
+
+def test_alerts_are_deleted_with_their_files_but_never_an_open_one(tmp_path, kept):
+    first, second, third = (record(number, camera) for number, camera in ((1, "gate"), (2, "yard"), (3, "gate")))
+    still_open = replace(record(4, "gate"), state="open")
+    outside = tmp_path / "mine.jpg"
+    outside.touch()
+    picture = kept / "evidence" / "gate" / f"{first.id}.jpg"
+    picture.parent.mkdir(parents=True)
+    picture.touch()
+    with Store.open(kept) as store:
+        store.save(replace(first, evidence=(str(picture), str(outside))), still_open)
+
+    def delete(*arguments):
+        return run(tmp_path, "alerts", "delete", "--store", kept, *arguments)
+
+    for arguments, problem in (
+        ((first.id, still_open.id), f"alert {still_open.id}: is still going on: remove it when it has ended"),
+        ((first.id, "other"), "alert other: there is none of this id: see `alerts list`"),
+        ((), "alerts delete: name either alerts by their ids or --before DATE"),
+    ):
+        refused = delete(*arguments)
+        assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", f"error: {problem}\n")
+    assert picture.exists()
+    assert delete(first.id).stdout == "1 alert removed\n"
+    assert (picture.exists(), outside.exists()) == (False, True)
+    assert delete("--before", "2026-02-01").returncode == 1  # nobody there to be asked
+    with Store.open(kept) as store:
+        assert store.find() == [still_open, third, second]
+    assert delete("--before", "2026-02-01", "--yes").stdout == "2 alerts removed\n"
+    with Store.open(kept) as store:
+        assert store.find() == [still_open]
+        assert sum(day.alerts["anomaly"] for day in store.history.days()) == 4
 
 
 def test_an_export_whose_reader_goes_ends_without_a_traceback(tmp_path):

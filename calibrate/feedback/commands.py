@@ -62,35 +62,59 @@ def mark_normal(
         output.print("That is still an alert: parts of it are unlike the rest of it.", soft_wrap=True)
 
 
-def undo(alert_id: _Id, model: _Model = None, store: StoreFolder = None, config_file: ConfigFile = None) -> None:
-    """Take back that an alert was marked as normal."""
+def mark_real(alert_id: _Id, model: _Model = None, store: StoreFolder = None, config_file: ConfigFile = None) -> None:
+    """Say that an alert was right. Where it was marked as normal, that is taken back."""
     from stream.clock import utc_now
-    from stream.store import Store, StoreError
+    from stream.store import Feedback, Store
 
     config = load(config_file) if config_file else Config()
     folder = _store_folder(store, config)
     with Store.open(folder) as opened:
-        record = opened.get(alert_id)
-        if record is None:
-            raise StoreError(f"alert {alert_id}: there is none of this id: see `alerts list`")
-        with exit_on_interrupt(messages):
-            from calibrate.feedback import marking
-            from detector import bundle, stretch
-        kept = stretch.file_of(_footage(folder, config) / record.camera, stretch.MARKED, alert_id)
-        about = _about(kept)
-        path = model or (None if about is None else Path(about.model))
-        if path is None:
-            raise MarkingError(f"alert {alert_id}: is not marked, or its model is forgotten: name that with --model")
+        record = _known(opened.get(alert_id), alert_id)
         utc = utc_now()
-        marked = [one for one in bundle.read_all(path) if marking.is_marked(one, alert_id)]
-        for made in marked:
-            bundle.put(marking.undo(made, alert=alert_id, utc=utc), path)
-        if about is not None:
-            started = datetime.fromisoformat(about.started_utc)
-            _rename(kept, stretch.file_of(kept.parent, stretch.ALERT, f"{started:%Y%m%dT%H%M%S%f}"))
-        if not opened.undo_feedback(alert_id, utc) and not marked:  # the model may have been made anew
+        if opened.verdicts([alert_id]).get(alert_id) == "normal":
+            _take_back(record, model, _footage(folder, config), utc)
+        opened.add_feedback(Feedback(alert_id=alert_id, verdict="real", utc=utc))
+    output.print(f"alert {alert_id} counts as real", soft_wrap=True, highlight=False)
+
+
+def undo(alert_id: _Id, model: _Model = None, store: StoreFolder = None, config_file: ConfigFile = None) -> None:
+    """Take back what an alert was marked as."""
+    from stream.clock import utc_now
+    from stream.store import Store
+
+    config = load(config_file) if config_file else Config()
+    folder = _store_folder(store, config)
+    with Store.open(folder) as opened:
+        record = _known(opened.get(alert_id), alert_id)
+        utc = utc_now()
+        if opened.verdicts([alert_id]).get(alert_id) == "real":
+            opened.undo_feedback(alert_id, utc)
+            output.print(f"alert {alert_id} does not count as real any more", soft_wrap=True, highlight=False)
+            return
+        path, was_marked = _take_back(record, model, _footage(folder, config), utc)
+        if not opened.undo_feedback(alert_id, utc) and not was_marked:  # the model may have been made anew
             raise MarkingError(f"alert {alert_id}: is not marked as normal: there is nothing to take back")
     output.print(f"alert {alert_id} does not count as normal any more in {path}", soft_wrap=True, highlight=False)
+
+
+def _take_back(record: "AlertRecord", model: Path | None, footage: Path, utc: str) -> tuple[Path, bool]:
+    """Make the model forget that the alert is normal; which model, and whether it knew."""
+    with exit_on_interrupt(messages):
+        from calibrate.feedback import marking
+        from detector import bundle, stretch
+    kept = stretch.file_of(footage / record.camera, stretch.MARKED, record.id)
+    about = _about(kept)
+    path = model or (None if about is None else Path(about.model))
+    if path is None:
+        raise MarkingError(f"alert {record.id}: is not marked, or its model is forgotten: name that with --model")
+    marked = [one for one in bundle.read_all(path) if marking.is_marked(one, record.id)]
+    for made in marked:
+        bundle.put(marking.undo(made, alert=record.id, utc=utc), path)
+    if about is not None:
+        started = datetime.fromisoformat(about.started_utc)
+        _rename(kept, stretch.file_of(kept.parent, stretch.ALERT, f"{started:%Y%m%dT%H%M%S%f}"))
+    return path, bool(marked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +123,17 @@ class _Kept:
     about: "About"
 
 
-def _ended(record: "AlertRecord | None", alert_id: str) -> "AlertRecord":
-    """The alert, if it is one that can be marked."""
+def _known(record: "AlertRecord | None", alert_id: str) -> "AlertRecord":
     from stream.store import StoreError
 
     if record is None:
         raise StoreError(f"alert {alert_id}: there is none of this id: see `alerts list`")
+    return record
+
+
+def _ended(record: "AlertRecord | None", alert_id: str) -> "AlertRecord":
+    """The alert, if it is one that can be marked."""
+    record = _known(record, alert_id)
     if record.kind != "anomaly":
         raise MarkingError(f"alert {alert_id}: is about the {record.kind}, which no mark makes normal")
     if record.state == "open":

@@ -114,9 +114,17 @@ def test_a_marked_alert_does_not_come_again_until_that_is_taken_back(site):
     assert "marked    normal, " in site.alerts("show", site.alert.id).stdout
     assert [path.name for path in site.footage.iterdir()] == [f"marked-{site.alert.id}.features"]
 
+    real = site.alerts("mark-real", site.alert.id)  # a person who errs says the other thing
+    assert (real.returncode, real.stdout) == (0, f"alert {site.alert.id} counts as real\n"), real.stderr
+    assert len(site.backtested(SAME_VAN)) == 1
+    assert json.loads(site.alerts("export").stdout)["verdict"] == "real"
+    assert list(site.footage.iterdir()) == [site.kept]
+    assert site.alerts("undo", site.alert.id).returncode == 0
+    assert "is not marked" in site.refused("undo", site.alert.id)
+
+    assert site.alerts("mark-normal", site.alert.id).returncode == 0
     undone = site.alerts("undo", site.alert.id)
     assert undone.returncode == 0, undone.stderr
-    assert len(site.backtested(SAME_VAN)) == 1
     assert "normal" not in site.alerts("list").stdout
     assert "taken back" in site.alerts("show", site.alert.id).stdout
     assert list(site.footage.iterdir()) == [site.kept]

@@ -24,11 +24,12 @@ ENDED = AlertRecord(
     region=(0.1, 0.05, 0.3, 0.25),
     evidence=('/somewhere/a,"b".jpg', "/somewhere/c.jpg"),
     reason="cut off after 125 s",
+    words="moving 3.4× faster than normal here",
 )
 OPEN = replace(
     ENDED, id="20260131-130000-yard-40", camera="yard", state="open", ended_utc=None, ended_s=None, region=None
 )
-OPEN = replace(OPEN, evidence=(), reason="")
+OPEN = replace(OPEN, evidence=(), reason="", words="")
 INTERRUPTED = replace(ENDED, id="20260131-110000-gate-3e", ended_s=None, reason="interrupted")
 
 
@@ -39,13 +40,11 @@ def shown(what, width=100):
 
 
 def test_the_table_has_one_line_for_each_alert_in_the_order_given():
-    header, first, second, third = shown(as_table([OPEN, ENDED, INTERRUPTED]), width=140).splitlines()
+    header, first, second, third = shown(as_table([OPEN, ENDED, INTERRUPTED]), width=180).splitlines()
     assert header.split() == ["id", "camera", "kind", "began", "(UTC)", "lasted", "score", "where,", "why"]
     assert first.split() == [OPEN.id, "yard", "anomaly", "2026-01-31", "12:00:00", "open", "5.51/4.1"]
-    assert (
-        " ".join(second.split())
-        == f"{ENDED.id} gate anomaly 2026-01-31 12:00:00 2 min 05 s 5.51/4.1 upper left, cut off after 125 s"
-    )
+    began = f"{ENDED.id} gate anomaly 2026-01-31 12:00:00 2 min 05 s 5.51/4.1 upper left, "
+    assert " ".join(second.split()) == f"{began}{ENDED.words}, cut off after 125 s"
     assert "interrupted" in third
 
 
@@ -79,6 +78,7 @@ def test_the_details_tell_everything():
         "2 min 05 s",
         "upper left: x 10% to 30%, y 5% to 25% of the picture",
         *ENDED.evidence,
+        ENDED.words,
         "cut off after 125 s",
     ):
         assert text in page
@@ -90,6 +90,23 @@ def test_the_details_of_an_open_alert_say_so():
     assert "evidence  none" in page
     assert "reason" not in page
     assert "where" not in page
+
+
+def test_the_evidence_is_listed_by_what_it_shows_and_what_is_not_there_is_said():
+    picture, clip = f"/e/{ENDED.id}.jpg", f"/e/{ENDED.id}.mp4"
+    page = shown(as_details(replace(ENDED, evidence=(picture, clip)), missing=(clip,)))
+    assert f"evidence  picture: {picture}\n" in "\n".join(line.rstrip() for line in page.splitlines())
+    assert f"clip: {clip} (is not there)" in page
+    assert "(not there yet)" in shown(as_details(replace(ENDED, state="open", evidence=(clip,)), missing=(clip,)))
+
+
+def test_the_details_tell_what_was_said_and_taken_back():
+    said = Feedback(alert_id=ENDED.id, verdict="normal", utc="2026-01-31T13:00:00.000Z")
+    page = shown(
+        as_details(ENDED, [replace(said, undone_utc="2026-01-31T14:00:00.000Z"), replace(said, verdict="real")])
+    )
+    assert "marked    normal, 2026-01-31 13:00:00 UTC, taken back 2026-01-31 14:00:00 UTC" in page
+    assert "real, 2026-01-31 13:00:00 UTC" in page
 
 
 def test_what_looks_like_markup_is_shown_as_it_is():
@@ -112,13 +129,11 @@ def test_json_lines_hold_every_field_by_its_name():
     assert as_json_lines([]) == ""
 
 
-def test_what_was_said_of_an_alert_and_not_taken_back_is_exported_with_it():
-    said = [Feedback(alert_id=ENDED.id, verdict="normal", utc="2026-01-31T13:00:00.000Z")]
-    undone = [replace(said[0], undone_utc="2026-01-31T14:00:00.000Z")]
-    for feedback, verdict in ((said, "normal"), (undone, "")):
-        _, row = csv.DictReader(io.StringIO(as_csv([OPEN, ENDED], feedback)))
+def test_the_verdict_that_holds_is_exported_with_its_alert():
+    for verdicts, verdict in (({ENDED.id: "normal"}, "normal"), ({}, "")):
+        _, row = csv.DictReader(io.StringIO(as_csv([OPEN, ENDED], verdicts)))
         assert row["verdict"] == verdict
-        (line,) = as_json_lines([ENDED], feedback).splitlines()
+        (line,) = as_json_lines([ENDED], verdicts).splitlines()
         assert json.loads(line)["verdict"] == (verdict or None)
 
 

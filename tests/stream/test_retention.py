@@ -45,10 +45,8 @@ def keep(folder, store, count, state="ended", first=0):
 
 def settle(retention, store, now=NOON):
     """Step until there is nothing more to do; how many steps had something."""
-    steps, before = 0, -1
-    while retention.removed > before:
-        before = retention.removed
-        retention.step(store, now)
+    steps = 0
+    while retention.step(store, now):
         steps += 1
     return steps
 

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from stream.store import FILE_NAME, AlertRecord, Feedback, Store, StoreError, default_folder, new_id
+from stream.store import (
+    FILE_NAME,
+    AlertRecord,
+    Feedback,
+    Store,
+    StoreError,
+    default_folder,
+    evidence_path,
+    new_id,
+)
 
 RECORD = AlertRecord(
     id="20260131-120000-gate-3f",
@@ -31,6 +40,7 @@ ENDED = replace(
     region=(0.1, 0.2, 0.3, 0.45),
     evidence=("/somewhere/a b.jpg", "/somewhere/ü.jpg"),
     reason="cut off after 9 s",
+    words="moving 3.4× faster than normal here",
 )
 
 
@@ -110,19 +120,6 @@ def test_folder_and_files_are_for_this_user_only(tmp_path):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_newer_schema_is_refused_and_left_as_it_is(tmp_path):
-    Store.open(tmp_path).close()
-    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        connection.execute("PRAGMA user_version = 3")
-    connection.close()
-    with pytest.raises(StoreError, match=r"has schema 3, this program knows 2: update it or take another") as caught:
-        Store.open(tmp_path)
-    assert "\n" not in str(caught.value)
-    connection = sqlite3.connect(tmp_path / FILE_NAME)
-    assert connection.execute("PRAGMA user_version").fetchone() == (3,)
-    connection.close()
-
-
 def test_a_file_that_is_no_database_is_one_clear_line_and_left_as_it_is(tmp_path):
     file = tmp_path / FILE_NAME
     file.write_bytes(b"this is no database, whatever its name says\n" * 100)
@@ -152,8 +149,8 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
 
 def test_a_full_disk_is_one_clear_line_and_keeps_what_was_there(store):
     store.save(RECORD)
-    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own way to run out of space
+    (pages,) = store._database.connection.execute("PRAGMA page_count").fetchone()
+    store._database.connection.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own way to run out of space
     with pytest.raises(StoreError, match=r"no space left for .*: free some"):
         store.save(replace(RECORD, reason="x" * 100_000), replace(RECORD, id="other"))
     assert store.find() == [RECORD]
@@ -181,13 +178,13 @@ def test_a_store_that_was_removed_or_replaced_while_in_use_takes_no_more(tmp_pat
 def test_reading_does_not_hold_up_writing_nor_the_other_way_round(tmp_path, store):
     store.save(RECORD)
     with Store.open(tmp_path) as reader:
-        reader._connection.execute("BEGIN")
+        reader._database.connection.execute("BEGIN")
         assert reader.find() == [RECORD]
         store.save(ENDED)
-        reader._connection.execute("COMMIT")
-        store._connection.execute("BEGIN IMMEDIATE")
+        reader._database.connection.execute("COMMIT")
+        store._database.connection.execute("BEGIN IMMEDIATE")
         assert reader.find() == [ENDED]
-        store._connection.execute("ROLLBACK")
+        store._database.connection.execute("ROLLBACK")
 
 
 def test_a_writer_waits_for_another_but_not_for_ever(tmp_path, store):
@@ -267,14 +264,88 @@ def test_what_was_said_can_be_taken_back_and_said_again_and_all_of_it_is_kept(st
     ]
 
 
-def test_a_store_of_the_version_before_feedback_keeps_its_alerts_and_can_take_some(tmp_path, store):
-    store.save(RECORD)
-    store.close()
-    old = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
-    old.executescript("DROP TABLE feedback; PRAGMA user_version = 1;")
-    old.close()
-    with Store.open(tmp_path) as now:
-        assert now.find() == [RECORD]
-        assert now.feedback() == []
-        now.add_feedback(SAID)
-        assert now.feedback() == [SAID]
+def test_a_later_verdict_takes_the_place_of_the_earlier_which_stays_known(store):
+    store.save(RECORD, replace(RECORD, id="other"))
+    store.add_feedback(SAID)
+    later = replace(SAID, verdict="real", utc="2026-01-31T14:00:00.000Z")
+    store.add_feedback(later)
+    assert store.feedback(RECORD.id) == [replace(SAID, undone_utc=later.utc), later]
+    assert store.verdicts([RECORD.id, "other"]) == {RECORD.id: "real"}
+    assert store.verdicts([]) == {}
+    store.undo_feedback(RECORD.id, "2026-01-31T15:00:00.000Z")
+    assert store.verdicts([RECORD.id]) == {}
+
+
+def test_alerts_are_found_by_score_end_of_time_and_verdict(store):
+    low, high, real, drift = at(1, score=2.0), at(2, score=6.0), at(3), at(4, kind="drift", score=9.0)
+    store.save(low, high, real, drift)
+    store.add_feedback(replace(SAID, alert_id=low.id))
+    store.add_feedback(replace(SAID, alert_id=real.id))
+    store.add_feedback(replace(SAID, alert_id=real.id, verdict="real"))
+    assert store.find(min_score=5.5) == [real, high]  # of a drift the score says nothing
+    assert store.find(until=datetime(2026, 1, 31, 12, 0, 3, tzinfo=UTC)) == [high, low]
+    assert store.find(verdict="normal") == [low]
+    assert store.find(verdict="real", camera="gate") == [real]
+    assert store.find(verdict="none") == [drift, high]
+
+
+def test_pages_follow_each_other_whatever_is_added_in_the_meantime(store):
+    records = [at(second, camera) for second in range(10) for camera in ("gate", "yard")]
+    store.save(*records)
+    found, last = [], None
+    while page := store.find(limit=3, before_id=last):
+        found += page
+        last = page[-1].id
+        store.save(at(20 + len(found)))
+    assert found == sorted(records, key=lambda record: (record.started_utc, record.id), reverse=True)
+    assert store.find(before_id="gone") == []
+
+
+def test_one_page_of_ten_thousand_alerts_is_there_at_once(store):
+    """Whatever is asked for, SQLite looks at an index of it and never sorts all alerts."""
+    kept = [
+        replace(at(0), id=f"{number:05}", started_utc=f"2026-01-{1 + number // 1440:02}T00:00:00.000Z")
+        for number in range(10_000)
+    ]
+    store.save(*kept)
+    asked = []
+    store._database.connection.set_trace_callback(asked.append)
+    since = datetime(2026, 1, 2, tzinfo=UTC)
+    assert [record.id for record in store.find(limit=3)] == ["09999", "09998", "09997"]
+    store.find(camera="gate", since=since, limit=50)
+    store.find(since=since, until=since + timedelta(days=1), verdict="none", before_id="02000", limit=50)
+    store.oldest(50)
+    store._database.connection.set_trace_callback(None)
+    for query in asked:
+        steps = [row[3] for row in store._database.read(f"EXPLAIN QUERY PLAN {query}")]
+        assert any("USING INDEX alerts_by" in step for step in steps), (query, steps)
+        outer = [step for step in steps if "TEMP B-TREE" in step]
+        assert outer == [], (query, steps)
+
+
+def test_what_is_kept_in_one_transaction_is_kept_together_or_not_at_all(store):
+    with store.transaction():
+        store.save(RECORD)
+        store.add_feedback(SAID)
+    assert store.find() == [RECORD]
+
+    def change_and_fail():
+        with store.transaction():
+            store.undo_feedback(RECORD.id, SAID.utc)
+            store.save(ENDED, replace(RECORD, camera=None))
+
+    with pytest.raises(StoreError):
+        change_and_fail()
+    assert store.find() == [RECORD]
+    assert store.verdicts([RECORD.id]) == {RECORD.id: "normal"}
+
+
+def test_what_the_files_show_follows_from_their_names(tmp_path):
+    roles = ("picture", "clean", "strip", "clip", "trace")
+    paths = [str(evidence_path(tmp_path, "gate", RECORD.id, role)) for role in roles]
+    record = replace(RECORD, evidence=(*paths, "/else/where.png"))
+    assert record.files() == {**dict(zip(roles, paths, strict=True)), "other": "/else/where.png"}
+    assert paths[:2] == [
+        f"{tmp_path}/evidence/gate/{RECORD.id}.jpg",
+        f"{tmp_path}/evidence/gate/{RECORD.id}-clean.jpg",
+    ]
