@@ -30,7 +30,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_NEEDS_TOKEN = "A token is needed: open the address that `review` printed when it started, which ends in ?token=...\n"
+_UNKNOWN = "A token is needed: open the address that `review` printed when it started, which ends in ?token=...\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,8 @@ class Access:
 
     def token_in_address(self, scope: Scope) -> str | None:
         """What the address has as the token, right or wrong."""
-        return parse_qs(scope["query_string"].decode("latin-1")).get("token", [None])[0]
+        found = parse_qs(scope["query_string"].decode("latin-1")).get("token")
+        return None if found is None else found[0]
 
 
 class Guard:
@@ -118,7 +119,7 @@ class Guard:
             # Another site's name that was made to lead here (DNS rebinding): its scripts would read all.
             return _refused(HTTPStatus.MISDIRECTED_REQUEST, "Open this page as localhost or 127.0.0.1.\n")
         if not self._access.has_token(scope, headers):
-            return _refused(HTTPStatus.UNAUTHORIZED, _NEEDS_TOKEN)
+            return _refused(HTTPStatus.UNAUTHORIZED, _UNKNOWN)
         if scope["method"] not in _SAFE_METHODS and not _is_same_origin(headers):
             return _refused(HTTPStatus.FORBIDDEN, "Only the page itself may change anything.\n")
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not _is_visit(headers):

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from stream.clips import start_of
 from stream.messages import AlertKind
-from stream.review.clip_start import clip_start_s
 from stream.review.error import ReviewError
 from stream.review.evidence import Evidence
 from stream.review.marking import Marking
@@ -68,7 +68,7 @@ class Api:
         record, verdict = await self._alert(request)
         files = await anyio.to_thread.run_sync(self._evidence.of, record)
         clip = files.get("clip")
-        start_s = None if clip is None else await anyio.to_thread.run_sync(clip_start_s, clip)
+        start_s = None if clip is None else await anyio.to_thread.run_sync(start_of, clip)
         return answer(details(record, verdict, files, start_s))
 
     async def day(self, request: Request) -> Response:

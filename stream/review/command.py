@@ -1,7 +1,6 @@
 """The command that serves the review page."""
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer

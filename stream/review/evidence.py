@@ -37,13 +37,17 @@ class Evidence:
         return {role: path for role, path in found.items() if path is not None}
 
 
-def address(camera: str, name: str) -> str:
-    """Where the server has this file."""
-    return f"/evidence/{quote(camera, safe='')}/{quote(name, safe='')}"
+def address(record: AlertRecord, name: str) -> str:
+    """Where the server has this file of the alert; another address once the alert has come to another peak or ended.
+
+    So a browser may keep what it has under an address.
+    """
+    version = f"{record.state}-{record.peaked_s:.3f}"
+    return f"/evidence/{quote(record.camera, safe='')}/{quote(name, safe='')}?{version}"
 
 
 def thumbnail(record: AlertRecord) -> str | None:
     """Address of a picture for a list, None where the alert has none; without a look at the disk."""
     files = record.files()
     path = files.get("clean") or files.get("picture")
-    return None if path is None else address(record.camera, Path(path).name)
+    return None if path is None else address(record, Path(path).name)

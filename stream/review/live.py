@@ -87,9 +87,10 @@ class Live:
         self.latest = msgspec.json.encode({"watching": True, "alerts": self._alerts, "cameras": cameras})
 
     def _say(self, reason: str) -> None:
-        self.latest = msgspec.json.encode(
-            {"watching": False, "alerts": self._alerts, "reason": reason, "cameras": []}
-        )
+        nothing = {"watching": False, "alerts": self._alerts, "reason": reason, "cameras": []}
+        said = msgspec.json.encode(nothing)
+        if said != self.latest:
+            self.latest = said
 
 
 def _camera(view: CameraView, alert: AlertView | None, now: Moment) -> dict[str, Any]:

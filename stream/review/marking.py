@@ -1,4 +1,4 @@
-"""Saying of an alert that it was normal, which changes a model: what `alerts mark-normal` does, by that command.
+"""Saying of an alert what it was where that changes the model, by the commands of `alerts` that do it.
 
 In a process of its own: it needs torch, which has no place in a server, and takes seconds.
 """
@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 from stream.review.error import ReviewError
+from stream.store import Verdict
 
 _PROGRAM = Path(__file__).parents[2] / "run_stream.py"
+_COMMANDS: dict[Verdict | None, str] = {"normal": "mark-normal", "real": "mark-real", None: "undo"}
 _PATIENCE_S = 120.0  # a model of many regimes on a slow disk; half of it is loading torch
 _LONGEST_LINE = 1000  # characters
 
@@ -23,21 +25,13 @@ class Marking:
             self._options += ["--config", str(config_file.absolute())]
         self._turn = asyncio.Lock()
 
-    async def mark_normal(self, alert_id: str) -> str:
-        """Have the alert count as normal; what has changed, in a line or two. Takes seconds.
+    async def mark(self, alert_id: str, verdict: Verdict | None) -> str:
+        """Have this hold of the alert, or nothing; what has changed, in a line or two. Takes seconds.
 
         Raises:
-            ReviewError: It cannot be marked; the line of the command.
+            ReviewError: It cannot be; the line of the command.
         """
-        return await self._run("mark-normal", alert_id)
-
-    async def undo(self, alert_id: str) -> str:
-        """Take that back.
-
-        Raises:
-            ReviewError: It cannot be taken back.
-        """
-        return await self._run("undo", alert_id)
+        return await self._run(_COMMANDS[verdict], alert_id)
 
     async def _run(self, command: str, alert_id: str) -> str:
         async with self._turn:

@@ -34,8 +34,9 @@ def routes(api: Api, evidence: Evidence, live: Live, ending: asyncio.Event) -> l
         path = await anyio.to_thread.run_sync(evidence.file, camera, name)
         if path is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such file any more.")
-        # A running alert's files are written anew, so that the browser asks each time whether its copy still holds.
-        return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers={"Cache-Control": "private, no-cache"})
+        # A picture has another address once it is another; clip and trace go on after their alert's end.
+        kept = "private, max-age=86400" if path.suffix == ".jpg" else "private, no-cache"
+        return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers={"Cache-Control": kept})
 
     async def levels(_: Request) -> Response:
         return StreamingResponse(_events(live, ending), media_type="text/event-stream")

@@ -88,7 +88,7 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]  # a generator there, an iterator here
+    def capture_signals(self) -> Iterator[None]:
         """Leave them to `StopSignals`."""
         yield
 

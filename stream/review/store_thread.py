@@ -45,9 +45,7 @@ class StoreThread:
         Raises:
             StoreError: The store is gone or cannot be used.
         """
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: question(self._current())
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: question(self._current()))
 
     def _current(self) -> Store:
         """The store that is in the folder now, which may have been made anew."""

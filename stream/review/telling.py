@@ -45,7 +45,7 @@ def details(
         "started_s": record.started_s,
         "peaked_s": record.peaked_s,
         "ended_s": record.ended_s,
-        "files": {role: address(record.camera, path.name) for role, path in files.items()},
+        "files": {role: address(record, path.name) for role, path in files.items()},
         "clip_expected": "clip" in record.files(),
         "clip_start_s": clip_start_s,
     }

@@ -1,16 +1,15 @@
 """Saying of an alert what it was, so that the store and the camera's model agree about it."""
 
 from stream.clock import utc_now
-from stream.review.error import ReviewError
 from stream.review.marking import Marking
 from stream.review.store_thread import StoreThread
-from stream.store import AlertRecord, Feedback, Store, Verdict
+from stream.store import AlertRecord, Feedback, Verdict
 
 
 async def judge(store: StoreThread, marking: Marking, record: AlertRecord, verdict: Verdict | None) -> str:
     """Have this hold of the alert in place of what held before; what that changed, in words. May take seconds.
 
-    Only "normal" touches the model, so only that is said, and taken back, by way of the command line.
+    Only where "normal" is said or taken back the model changes; the rest is for the store alone.
 
     Raises:
         ReviewError: The model cannot be changed; what was said before still holds.
@@ -19,19 +18,11 @@ async def judge(store: StoreThread, marking: Marking, record: AlertRecord, verdi
     before = await store.ask(lambda opened: opened.verdicts([record.id]).get(record.id))
     if verdict == before:
         return ""
-    said = ""
-    if before == "normal":
-        said = await marking.undo(record.id)
-    if verdict == "normal":
-        return await marking.mark_normal(record.id)
-    if verdict == "real":
-        feedback = Feedback(alert_id=record.id, verdict="real", utc=utc_now())
+    if "normal" in (verdict, before):
+        return await marking.mark(record.id, verdict)
+    if verdict is None:
+        await store.ask(lambda opened: opened.undo_feedback(record.id, utc_now()))
+    else:
+        feedback = Feedback(alert_id=record.id, verdict=verdict, utc=utc_now())
         await store.ask(lambda opened: opened.add_feedback(feedback))
-    elif before == "real":
-        await store.ask(lambda opened: _undo(opened, record.id))
-    return said
-
-
-def _undo(store: Store, alert_id: str) -> None:
-    if not store.undo_feedback(alert_id, utc_now()):
-        raise ReviewError(f"alert {alert_id}: somebody else has taken back what was said of it: load the page again")
+    return ""
