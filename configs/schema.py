@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from configs.evidence import EvidenceSettings
 from configs.problems import Location, dotted, explain
 from configs.settings import (
     AnalysisSettings,
@@ -48,6 +49,7 @@ class Config(Section):
     worker: WorkerSettings = WorkerSettings()
     store: StoreSettings = StoreSettings()
     memory: MemorySettings = MemorySettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     bus: BusSettings = BusSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     health: HealthSettings = HealthSettings()

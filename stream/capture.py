@@ -9,17 +9,23 @@ import logging
 import os
 import random
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from configs.settings import ConnectionSettings
 from stream.bus import Endpoints, Publisher
 from stream.child import ChildError, FinalError, Parent
+from stream.clips import ClipSpec
 from stream.clock import utc_now
 from stream.messages import Camera, CameraStateName, Health
 from stream.reading import Progress, Reading
 from stream.ring import Ring, RingSpec
 from stream.source import EndOfStream, SourceError, is_camera, open_source, redact
+
+if TYPE_CHECKING:
+    from stream.clips.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +48,8 @@ class CaptureSpec:
     rate_fps: float
     connection: ConnectionSettings
     endpoints: Endpoints
+    clips: ClipSpec | None = None
+    """None = none are made, and nothing is kept for them."""
 
     @property
     def process(self) -> str:
@@ -63,11 +71,15 @@ def run(spec: CaptureSpec, parent: Parent) -> None:
     # Read by the C library when it looks up the first name: a dead name server then costs seconds, not half a minute.
     os.environ.setdefault("RES_OPTIONS", "timeout:2 attempts:2")
     ring = Ring.attach(spec.ring)
-    try:
-        with Publisher(spec.endpoints) as publisher:
-            _Capture(spec, parent, ring, publisher).run()
-    finally:
-        ring.close()
+    with ExitStack() as stack:
+        stack.callback(ring.close)
+        publisher = stack.enter_context(Publisher(spec.endpoints))
+        recorder = None
+        if spec.clips is not None:
+            from stream.clips.recorder import Recorder  # PyAV, which those who only know the specification do without
+
+            recorder = stack.enter_context(Recorder(spec.camera, spec.clips, spec.endpoints))
+        _Capture(spec, parent, ring, publisher, recorder).run()
 
 
 def backoff_s(failures: int, connection: ConnectionSettings) -> float:
@@ -78,11 +90,14 @@ def backoff_s(failures: int, connection: ConnectionSettings) -> float:
 
 
 class _Capture:
-    def __init__(self, spec: CaptureSpec, parent: Parent, ring: Ring, publisher: Publisher) -> None:
+    def __init__(
+        self, spec: CaptureSpec, parent: Parent, ring: Ring, publisher: Publisher, recorder: "Recorder | None"
+    ) -> None:
         self._spec = spec
         self._parent = parent
         self._ring = ring
         self._publisher = publisher
+        self._recorder = recorder
         self._state: CameraStateName = "connecting"
         self._reason = ""
         self._causes: set[str] = set()
@@ -114,6 +129,7 @@ class _Capture:
 
     def _start_reading(self) -> Reading:
         spec = self._spec
+        footage = None if self._recorder is None else self._recorder.new_footage()
         connect = partial(
             open_source,
             spec.source,
@@ -121,9 +137,10 @@ class _Capture:
             rate_fps=spec.rate_fps,
             connection=spec.connection,
             realtime=True,
+            footage=footage,
         )
         longest_call_s = max(2.0 * spec.connection.open_timeout_s, spec.connection.read_timeout_s)
-        return Reading(connect, self._ring, self._progress, patience_s=longest_call_s + _GRACE_S)
+        return Reading(connect, self._ring, self._progress, patience_s=longest_call_s + _GRACE_S, footage=footage)
 
     def _watch(self, reading: Reading) -> None:
         """Follow a connection until it fails or the parent says stop."""
@@ -184,16 +201,15 @@ class _Capture:
                 source_fps=round(self._progress.source_fps, 2),
             )
         )
-        self._publisher.send(
-            Health(
-                process=self._spec.process,
-                utc=utc,
-                counters={
-                    "captured": self._progress.captured,
-                    "reconnects": self._reconnects,
-                    f"drop/{self._spec.camera}/damaged": self._progress.damaged,
-                    f"drop/{self._spec.camera}/late": self._progress.late,
-                },
-            )
-        )
+        counters: dict[str, float] = {
+            "captured": self._progress.captured,
+            "reconnects": self._reconnects,
+            f"drop/{self._spec.camera}/damaged": self._progress.damaged,
+            f"drop/{self._spec.camera}/late": self._progress.late,
+        }
+        if self._recorder is not None:
+            counters["clips_written"] = self._recorder.written
+            counters["clips_failed"] = self._recorder.failed
+            counters["clip_memory_bytes"] = self._recorder.held_bytes
+        self._publisher.send(Health(process=self._spec.process, utc=utc, counters=counters))
         self._reported_s = time.monotonic()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stream.clips.footage import Footage
 from stream.ring import Ring
 from stream.source import Source
 
@@ -38,13 +39,23 @@ class Reading:
     Args:
         connect: Opens the source; may block.
         patience_s: The longest time that a single call of the source may take.
+        footage: What the source fills, to be told of the camera's stream time and the end.
     """
 
-    def __init__(self, connect: Callable[[], Source], ring: Ring, progress: Progress, *, patience_s: float) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Source],
+        ring: Ring,
+        progress: Progress,
+        *,
+        patience_s: float,
+        footage: Footage | None = None,
+    ) -> None:
         self._connect = connect
         self._ring = ring
         self._progress = progress
         self._patience_s = patience_s
+        self._footage = footage
         self._source: Source | None = None
         self._called_s = time.monotonic()
         self._stopping = False
@@ -81,6 +92,9 @@ class Reading:
             self._read()
         except Exception as error:  # noqa: BLE001 - for the thread that asks, which raises it
             self.failure = error
+        finally:
+            if self._footage is not None:
+                self._footage.over = True
 
     def _read(self) -> None:
         progress, damaged, late = self._progress, self._progress.damaged, self._progress.late
@@ -97,6 +111,8 @@ class Reading:
                     continue
                 if self.first_s is None:
                     base_s = self._base_s(picture.stream_time_s, captured_s)
+                    if self._footage is not None:
+                        self._footage.base_s = base_s
                 stream_s = base_s + picture.stream_time_s
                 self._ring.write(picture.image, stream_s, captured_s, utc_s)
                 progress.stream_s, progress.captured_s = stream_s, captured_s

@@ -15,12 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from configs.evidence import EvidenceSettings
 from configs.schema import Config, ConfigError
 from configs.settings import CameraSettings, ClipSettings, MemorySettings
 from detector.bundle import Bundle, BundleError, ClipPreparation, Preparation, check_settings, read_all
 from stream import logs
 from stream.bus_keys import KeysError
 from stream.capture import CaptureSpec
+from stream.clips import ClipSpec
 from stream.observers import STAGE, Show, servers, viewers
 from stream.reload import ReloadError
 from stream.retention import Limits
@@ -261,6 +263,7 @@ class _Site:
                     rate_fps=preparation.rate_fps,
                     connection=camera.connection,
                     endpoints=self._endpoints,
+                    clips=_clips(config.evidence),
                 )
             )
         sink = SinkSpec(
@@ -393,6 +396,17 @@ def _memory(settings: MemorySettings, store_folder: Path) -> MemorySpec | None:
         episodes=settings.episodes,
         normal_s=settings.normal_minutes * 60.0,
         most_bytes=round(settings.megabytes * 1e6),
+    )
+
+
+def _clips(settings: EvidenceSettings) -> ClipSpec | None:
+    if not settings.clips:
+        return None
+    return ClipSpec(
+        pre_roll_s=settings.pre_roll_s,
+        post_roll_s=settings.post_roll_s,
+        longest_s=settings.longest_s,
+        memory_bytes=round(settings.clip_megabytes * 1e6),
     )
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ from stream.source_error import (
     redact,
 )
 from stream.source_time import Pulse, Sampler, StreamClock
+
+if TYPE_CHECKING:
+    from stream.clips.footage import Footage
 
 __all__ = [
     "AuthenticationError",
@@ -105,8 +108,18 @@ class Source:
     that are kept become pictures, so no backlog builds up unless decoding alone is slower than the camera.
     """
 
-    def __init__(self, backend: Backend, *, where: str, size: tuple[int, int], rate_fps: float, paced: bool) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        where: str,
+        size: tuple[int, int],
+        rate_fps: float,
+        paced: bool,
+        footage: "Footage | None" = None,
+    ) -> None:
         self._backend = backend
+        self._footage = footage
         self._where = where
         self._paced = paced
         self._period_s = 1.0 / rate_fps
@@ -185,7 +198,10 @@ class Source:
                 self.late += 1
                 continue
             self._delivered_s = now_s
-            return Picture(self._backend.retrieve(*self.size), stream_s)
+            picture = Picture(self._backend.retrieve(*self.size), stream_s)
+            if self._footage is not None and self._footage.template is None:
+                self._footage.add_picture(picture.image, stream_s)
+            return picture
 
     def __iter__(self) -> Iterator[Picture]:
         while True:
@@ -214,6 +230,8 @@ class Source:
             timestamp_s = self._backend.grab()
             now_s = time.monotonic()
             stream_s = self._clock.time(timestamp_s, now_s)
+            if self._footage is not None:
+                self._footage.tell_time(timestamp_s, stream_s)
             self._times_s.append(stream_s)
             self._pulse.beat(now_s)
             if self._sampler.keep(stream_s):
@@ -248,6 +266,7 @@ def open_source(
     rate_fps: float,
     connection: ConnectionSettings,
     realtime: bool = False,
+    footage: "Footage | None" = None,
 ) -> Source:
     """An open source. Blocks for twice `connection.open_timeout_s` at most, and however long a name server takes.
 
@@ -259,18 +278,19 @@ def open_source(
         rate_fps: Pictures per second of stream time, fewer where the source has fewer.
         realtime: Pace a file or scene by the clock as if it were a camera, skipping what is late. Otherwise it is
             read as fast as possible and nothing is skipped.
+        footage: Keeps the packets of the source, or its pictures where it has no packets that can be kept.
 
     Raises:
         SourceError: A subclass says what is wrong.
     """
     if (size is None) == (long_side_px is None):
         raise ValueError("exactly one of size and long_side_px must be given")
-    backend = _backend(url, connection)
+    backend = _backend(url, connection, footage)
     if size is None:
         assert long_side_px is not None
         size = analysed_size(backend.native_size, long_side_px)
     paced = realtime and not backend.live
-    return Source(backend, where=redact(url), size=size, rate_fps=rate_fps, paced=paced)
+    return Source(backend, where=redact(url), size=size, rate_fps=rate_fps, paced=paced, footage=footage)
 
 
 def analysed_size(native_size: tuple[int, int], long_side_px: int) -> tuple[int, int]:
@@ -285,7 +305,7 @@ def is_camera(url: str) -> bool:
     return url.isdecimal() or _scheme(url) in NETWORK_SCHEMES
 
 
-def _backend(url: str, connection: ConnectionSettings) -> Backend:
+def _backend(url: str, connection: ConnectionSettings, footage: "Footage | None") -> Backend:
     scheme = _scheme(url)
     if url.isdecimal():
         from stream.source_webcam import WebcamBackend
@@ -303,8 +323,8 @@ def _backend(url: str, connection: ConnectionSettings) -> Backend:
         from stream import source_av
 
         if scheme in NETWORK_SCHEMES:
-            return source_av.open_network(url, connection)
-        return source_av.open_file(Path(url.removeprefix("file://")).expanduser())
+            return source_av.open_network(url, connection, footage)
+        return source_av.open_file(Path(url.removeprefix("file://")).expanduser(), footage)
     known = ", ".join(f"{name}://" for name in (*NETWORK_SCHEMES, "demo", "frames"))
     raise SourceError(f"{redact(url)}: unknown kind of source: use {known}, a file or a webcam's number")
 

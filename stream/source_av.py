@@ -19,6 +19,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from configs.settings import ConnectionSettings
+from stream.clips.footage import Footage
+from stream.clips.template import template_of
 from stream.source_diagnosis import explain
 from stream.source_error import CodecError, DisconnectedError, EndOfStream, NoAnswerError, SourceError, redact
 
@@ -31,9 +33,21 @@ _HIGHEST_FPS = 240.0  # a container that announces more tells its time base, not
 
 
 class AvBackend:
-    """Whole frames of one video stream. `limit_s` is the longest silence of a live one, with data or without."""
+    """Whole frames of one video stream. `limit_s` is the longest silence of a live one, with data or without.
 
-    def __init__(self, container: InputContainer, where: str, *, live: bool, first_limit_s: float, limit_s: float):
+    The packets go into `footage` before they are decoded, as far as files can be made of them.
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        where: str,
+        *,
+        live: bool,
+        first_limit_s: float,
+        limit_s: float,
+        footage: Footage | None = None,
+    ) -> None:
         self._container = container
         self._where = where
         self._limit_s = limit_s
@@ -43,6 +57,11 @@ class AvBackend:
         self._healing = 0  # frames to hold back unless a key frame comes
         self.duration_s = None if live or container.duration is None else container.duration / av.time_base
         self._stream = self._video_stream()
+        # Of a format without timestamps FFmpeg counts frames as if 25 came each second, whatever the camera does.
+        self._timed = not (live and container.format.flags & _NO_TIMESTAMPS)
+        if footage is not None:
+            footage.template = template_of(self._stream)
+        self._footage = footage if footage is not None and footage.template is not None else None
         self._frames = self._decode(first_limit_s)
         frame = next(self._frames, None)
         if frame is None:
@@ -51,8 +70,6 @@ class AvBackend:
         self._turns = round(frame.rotation / 90) % 4  # counter-clockwise, as phones note in the file
         width, height = round(frame.width * float(self._stream.sample_aspect_ratio or 1)), frame.height
         self.native_size = (height, width) if self._turns % 2 else (width, height)
-        # Of a format without timestamps FFmpeg counts frames as if 25 came each second, whatever the camera does.
-        self._timed = not (live and container.format.flags & _NO_TIMESTAMPS)
         self.native_fps = 0.0
         if self._timed:
             self.native_fps = _plausible(self._stream.average_rate) or _plausible(self._stream.guessed_rate)
@@ -117,6 +134,7 @@ class AvBackend:
                         raise self._silent(limit_s)
                     if packet.stream.index != self._stream.index:
                         continue
+                    self._keep(packet)
                     for frame in self._whole_frames(packet):
                         yield frame
                         errors_before = self.decode_errors
@@ -130,6 +148,13 @@ class AvBackend:
                 raise self._silent(limit_s) from None  # the cause holds the whole URL
             except av.error.FFmpegError as error:
                 raise DisconnectedError(f"{self._where}: reading broke off: {error.strerror}") from None
+
+    def _keep(self, packet: "Packet[Stream]") -> None:
+        """A copy of the packet for the footage; decoding may take the packet itself apart."""
+        if self._footage is not None and packet.size:
+            pts = packet.dts if packet.pts is None else packet.pts
+            timestamp_s = float(pts * packet.time_base) if self._timed and pts is not None else None
+            self._footage.add_packet(timestamp_s, packet.is_keyframe, bytes(packet))
 
     def _whole_frames(self, packet: "Packet[Stream]") -> list[VideoFrame]:
         try:
@@ -162,7 +187,7 @@ class AvBackend:
         return EndOfStream(f"{self._where}: over")
 
 
-def open_network(url: str, connection: ConnectionSettings) -> AvBackend:
+def open_network(url: str, connection: ConnectionSettings, footage: Footage | None = None) -> AvBackend:
     """A camera or a recording on a server. Blocks for twice the open time-out at most.
 
     Raises:
@@ -183,10 +208,10 @@ def open_network(url: str, connection: ConnectionSettings) -> AvBackend:
     except av.error.FFmpegError as error:
         raise explain(error, url, connection, time.monotonic() - started_s) from None  # it holds the whole URL
     live = container.duration is None
-    return _backend(container, redact(url), live, connection.open_timeout_s, connection.read_timeout_s)
+    return _backend(container, redact(url), live, connection.open_timeout_s, connection.read_timeout_s, footage)
 
 
-def open_file(path: Path) -> AvBackend:
+def open_file(path: Path, footage: Footage | None = None) -> AvBackend:
     """A video file.
 
     Raises:
@@ -197,12 +222,14 @@ def open_file(path: Path) -> AvBackend:
         container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
     except av.error.FFmpegError as error:
         raise explain(error, str(path), None, 0.0) from None
-    return _backend(container, str(path), False, math.inf, math.inf)
+    return _backend(container, str(path), False, math.inf, math.inf, footage)
 
 
-def _backend(container: InputContainer, where: str, live: bool, first_limit_s: float, limit_s: float) -> AvBackend:
+def _backend(
+    container: InputContainer, where: str, live: bool, first_limit_s: float, limit_s: float, footage: Footage | None
+) -> AvBackend:
     try:
-        return AvBackend(container, where, live=live, first_limit_s=first_limit_s, limit_s=limit_s)
+        return AvBackend(container, where, live=live, first_limit_s=first_limit_s, limit_s=limit_s, footage=footage)
     except SourceError:
         container.close()
         raise

@@ -31,7 +31,7 @@ EXCEPTIONS = {
 OWNERS = {
     "zmq": ("stream.bus", "stream.bus_*"),
     "multiprocessing.shared_memory": ("stream.ring",),
-    "av": ("stream.source_av", "stream.source_diagnosis"),
+    "av": ("stream.source_av", "stream.source_diagnosis", "stream.clips.mp4", "stream.clips.template"),
     "cv2.VideoCapture": ("stream.source_webcam",),
     "yaml": ("configs.schema",),
     "sqlite3": ("stream.store*",),

@@ -100,7 +100,7 @@ class Capture:
 
 
 @contextmanager
-def capture(tmp_path, source, connection=QUICK, rate_fps=10.0):
+def capture(tmp_path, source, connection=QUICK, rate_fps=10.0, clips=None):
     endpoints = Endpoints.in_folder(tmp_path)
     ring = Ring.create(512, 112, 160)
     spec = CaptureSpec(
@@ -110,6 +110,7 @@ def capture(tmp_path, source, connection=QUICK, rate_fps=10.0):
         rate_fps=rate_fps,
         connection=connection,
         endpoints=endpoints,
+        clips=clips,
     )
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
