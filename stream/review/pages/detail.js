@@ -81,10 +81,10 @@ export class Detail {
     const stage = element("div", { className: figures.length === 1 ? "stage one" : "stage" }, ...figures);
     this.curvePlace = element("figure", { className: "curve", hidden: true });
     return [
+      this.judge.buttons(alert),
       stage,
       !clip && alert.clip_expected ? element("p", { className: "note", textContent: "Its clip is not there." }) : null,
       this.curvePlace,
-      this.judge.buttons(alert),
       strip ? element("div", { className: "strip-picture" }, shown(strip, "Five moments")) : null,
       facts(alert),
     ].filter(Boolean);

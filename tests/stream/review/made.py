@@ -3,7 +3,7 @@
 import json
 import subprocess
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import cv2
 import numpy as np
