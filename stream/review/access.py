@@ -41,6 +41,8 @@ class Access:
     port: int
     token: str | None
     """None where only this machine can ask."""
+    was_given: bool
+    """Whoever is to open the page knows the token already."""
 
     @classmethod
     def of(cls, host: str, port: int, token: str | None) -> "Access":
@@ -49,11 +51,12 @@ class Access:
         Raises:
             ReviewError: The token can be guessed.
         """
+        was_given = token is not None
         if token is not None and (len(token) < _LEAST_TOKEN or not token.isascii() or not token.isprintable()):
             raise ReviewError(f"review: the token must be {_LEAST_TOKEN} or more letters, digits and signs of ASCII")
         if token is None and not _is_this_machine(host):
             token = secrets.token_urlsafe(24)
-        return cls(host=host, port=port, token=token)
+        return cls(host=host, port=port, token=token, was_given=was_given)
 
     @property
     def cookie(self) -> str:
@@ -61,10 +64,11 @@ class Access:
         return f"mulde_review_{self.port}"
 
     def address(self) -> str:
-        """What to open in a browser, with the token where one is needed."""
+        """What to open in a browser, with the token where it was made here; one that was given stays out of logs."""
         everywhere = self.host in ("*", "0.0.0.0", "::")  # noqa: S104 - looked for, not listened at
         host = socket.gethostname() if everywhere else f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/" + ("" if self.token is None else f"?token={self.token}")
+        token = "" if self.token is None else "?token=..." if self.was_given else f"?token={self.token}"
+        return f"http://{host}:{self.port}/{token}"
 
     def has_token(self, scope: Scope, headers: Headers) -> bool:
         """Whether the request may be answered, as far as the token goes."""

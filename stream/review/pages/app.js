@@ -88,9 +88,9 @@ async function go(steps) {
 const KEYS = {
   j: () => go(1),
   k: () => go(-1),
-  n: () => detail.judge.alert && detail.judge.say("normal"),
-  r: () => detail.judge.alert && detail.judge.say("real"),
-  u: () => detail.judge.alert && detail.judge.say(null),
+  n: () => detail.judge.say("normal"),
+  r: () => detail.judge.say("real"),
+  u: () => detail.judge.say(null),
   h: () => detail.showHeat(!detail.heatShown),
   "[": () => day.move(-1),
   "]": () => day.move(1),
@@ -123,7 +123,7 @@ list.place.addEventListener("click", (event) => {
   choose(decodeURIComponent(link.hash.slice(1)));
 });
 window.addEventListener("popstate", follow);
-setInterval(() => day.isToday && !document.hidden && day.load(), DAY_EVERY_MS);
+setInterval(() => document.hidden || day.keepUp(), DAY_EVERY_MS);
 
 day.load();
 api.cameras().then(

@@ -8,7 +8,6 @@ const MINUTE_MS = 60_000;
 const HIGHEST = 2; // thresholds, at the top of a strip
 const NEAR_PX = 12; // of an alert's mark
 const MARKS_PX = 14; // at the top of a strip, for the marks
-const LIVE = ["live"];
 
 export class Day {
   /** `onChoose(id)`: an alert's mark was pressed. `onDay()`: another day is shown. */
@@ -20,6 +19,7 @@ export class Day {
     this.cameras = [];
     this.chosen = null;
     this.input.value = dayText(new Date());
+    this.wasToday = true;
     this.input.addEventListener("change", () => this.show(this.input.value || dayText(new Date())));
     document.querySelector("#day-before").addEventListener("click", () => this.move(-1));
     document.querySelector("#day-after").addEventListener("click", () => this.move(1));
@@ -36,12 +36,19 @@ export class Day {
     return this.input.value === dayText(new Date());
   }
 
+  /** What is new of today; at midnight a page that shows today goes on to the next day. */
+  keepUp() {
+    if (this.isToday) return this.load();
+    return this.wasToday ? this.show(dayText(new Date())) : null;
+  }
+
   move(days) {
     this.show(dayText(bounds(this.input.value, days)[0]));
   }
 
   show(text) {
     this.input.value = text;
+    this.wasToday = this.isToday;
     this.onDay();
     return this.load();
   }
@@ -54,6 +61,8 @@ export class Day {
     } catch (error) {
       if (error.name === "AbortError") return;
       this.cameras = [];
+      this.place.replaceChildren(note(error.message));
+      return;
     }
     this.lay();
   }
@@ -79,7 +88,7 @@ export class Day {
       return element("div", { className: "strip" }, element("span", { className: "name", textContent: camera.name, title: camera.name }), canvas);
     });
     const hours = element("div", { className: "strip hours" }, element("span"), element("canvas", { ariaHidden: "true" }));
-    this.place.replaceChildren(...(rows.length ? [...rows, hours] : [element("p", { className: "note", textContent: "Nothing is known of any camera yet." })]));
+    this.place.replaceChildren(...(rows.length ? [...rows, hours] : [note("Nothing is known of any camera yet.")]));
     this.draw();
   }
 
@@ -111,6 +120,8 @@ export class Day {
     if (canvas.title !== text) canvas.title = text;
   }
 }
+
+const note = (text) => element("p", { className: "note", textContent: text });
 
 function drawStrip(canvas, camera, since, until, chosen) {
   const { context, width, height } = sheet(canvas);
@@ -158,7 +169,7 @@ function pauses(states, since, until) {
       Math.max(since, new Date(one.utc)),
       index + 1 < states.length ? new Date(states[index + 1].utc) : Math.min(until, Date.now()),
     ])
-    .filter(([state, from, to]) => !LIVE.includes(state) && to > from)
+    .filter(([state, from, to]) => state !== "live" && to > from)
     .map(([, from, to]) => [from, to]);
 }
 

@@ -97,7 +97,7 @@ export class Detail {
     const caption = element("figcaption", { textContent: "Clip" });
     video.addEventListener("loadedmetadata", () => {
       video.style.setProperty("--shape", `${video.videoWidth} / ${video.videoHeight}`);
-      caption.textContent = `Clip, ${lengthOf(video.duration)}`;
+      if (Number.isFinite(video.duration)) caption.textContent = `Clip, ${lengthOf(video.duration)}`; // else it still grows
     });
     video.addEventListener("error", () => (caption.textContent = "The clip cannot be played here."));
     for (const event of ["play", "seeked", "timeupdate"]) video.addEventListener(event, () => this.follow());

@@ -36,8 +36,9 @@ export class Judge {
 
   async say(verdict) {
     const alert = this.alert;
-    const known = alert && this.place.isConnected && this.place.querySelector(`[data-verdict="${verdict}"]`);
-    if (!known || this.pending.has(alert.id) || alert.verdict === verdict) return;
+    if (!alert || !this.place.isConnected) return; // the next one is chosen, but not yet there
+    const possible = this.place.querySelector(`[data-verdict="${verdict}"]`) !== null;
+    if (!possible || this.pending.has(alert.id) || alert.verdict === verdict) return;
     this.pending.set(alert.id, verdict);
     this.told.delete(alert.id);
     this.fill();

@@ -33,12 +33,7 @@ export class List {
     this.busy = new AbortController();
     this.loading = null;
     const found = await this.fetch({}, this.busy.signal);
-    if (!found) return;
-    this.alerts = [];
-    this.rows.clear();
-    this.place.replaceChildren();
-    this.place.scrollTop = 0;
-    this.append(found);
+    if (found) this.begin(found);
   }
 
   /** One page more, where there is one. */
@@ -56,11 +51,11 @@ export class List {
     const found = await this.fetch({}, this.busy?.signal);
     if (!found) return;
     const fresh = found.alerts.filter((alert) => !this.rows.has(alert.id));
-    for (const alert of found.alerts) if (this.rows.has(alert.id)) this.update(alert);
-    if (fresh.length === found.alerts.length && this.alerts.length) {
-      this.append(found, true); // more than a page of new ones: begin anew
+    if (fresh.length === found.alerts.length) {
+      this.begin(found); // nothing in common: perhaps more than a page of new ones
       return;
     }
+    for (const alert of found.alerts) this.update(alert);
     this.alerts.unshift(...fresh);
     this.place.prepend(...fresh.map((alert) => this.row(alert)));
     this.say();
@@ -75,12 +70,15 @@ export class List {
     }
   }
 
-  append(found, anew = false) {
-    if (anew) {
-      this.alerts = [];
-      this.rows.clear();
-      this.place.replaceChildren();
-    }
+  begin(found) {
+    this.alerts = [];
+    this.rows.clear();
+    this.place.replaceChildren();
+    this.place.scrollTop = 0;
+    this.append(found);
+  }
+
+  append(found) {
     const fresh = found.alerts.filter((alert) => !this.rows.has(alert.id));
     this.alerts.push(...fresh);
     this.place.append(...fresh.map((alert) => this.row(alert)));
@@ -89,8 +87,7 @@ export class List {
   }
 
   say() {
-    this.end.textContent = this.more ? "" : this.alerts.length ? "" : "No alerts here.";
-    this.end.hidden = !this.more && this.alerts.length > 0;
+    this.end.textContent = this.alerts.length ? "" : "No alerts here.";
   }
 
   row(alert) {
@@ -149,7 +146,8 @@ export class List {
   async beside(steps) {
     const index = this.alerts.findIndex((alert) => alert.id === this.chosen);
     const wanted = Math.max(0, index + steps);
-    if (wanted >= this.alerts.length - 5) await (wanted >= this.alerts.length ? this.next() : (this.next(), null));
+    const coming = wanted >= this.alerts.length - 5 ? this.next() : null;
+    if (wanted >= this.alerts.length) await coming;
     return this.alerts[Math.min(wanted, this.alerts.length - 1)] ?? null;
   }
 }
