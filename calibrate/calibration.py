@@ -1,7 +1,7 @@
 """Calibration from sources to bundle: collect features, learn, choose the threshold, write."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import chain
@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from calibrate import clips as clips_of_footage
-from calibrate.activity import ActivityMaps, activity_maps
+from calibrate.activity import usual_of
 from calibrate.blocks import BLOCK_S, Footage, Thumbnail, collect
 from calibrate.episodes import Run, runs
 from calibrate.footage import FootageError, Plan, Shot, preview, shots
 from calibrate.threshold import Threshold, choose
 from calibrate.train import Learned, learn
 from configs.settings import CalibrationSettings, PolicySettings
-from detector import bundle, condition, drift, regime
+from detector import bundle, condition, drift, regime, usual
 from detector.clips import ClipView
 from detector.condition import Study
 from detector.detector import contents
@@ -27,6 +27,7 @@ from detector.features.grid import Grid, Polygons
 from detector.features.network import Network
 from detector.observer import Observer
 from detector.regime import SignatureStudy
+from detector.usual import Usual
 from stream.source import redact
 
 SHORTEST_FOOTAGE_S = 30.0
@@ -56,7 +57,7 @@ class Calibration:
     """Smoothed scores of the footage by densities that had not seen it."""
     thumbnails: tuple[Thumbnail, ...] = field(repr=False)
     """In the order of time within each segment."""
-    activity: ActivityMaps = field(repr=False)
+    activity: Usual = field(repr=False)
 
 
 def calibrate(
@@ -108,15 +109,17 @@ def calibrate(
     threshold = choose(learned.held_out, policy, settings.alerts_per_day, footage.seconds)
     on_progress("threshold", 1.0)
     assert observer.scene is not None, "there were pictures"
+    activity = usual_of(footage.blocks, grid)
+    made = _bundle(plan, mask, clips, policy, settings, footage, learned, threshold, observer.scene, studies)
     return Calibration(
-        bundle=_bundle(plan, mask, clips, policy, settings, footage, learned, threshold, observer.scene, studies),
+        bundle=replace(made, arrays={**made.arrays, **bundle.under(usual.PREFIX, activity.arrays())}),
         threshold=threshold,
         pictures=footage.pictures,
         quiet_share=_quiet_share(footage),
         thinned=footage.thinned,
         held_out=tuple(runs(learned.held_out, policy)),
         thumbnails=tuple(one for block in footage.blocks for one in block.thumbnails),
-        activity=activity_maps(footage.blocks, grid),
+        activity=activity,
     )
 
 

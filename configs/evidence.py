@@ -15,3 +15,4 @@ class EvidenceSettings(Section):
     clip_megabytes: float = Field(
         32.0, ge=1.0, le=10_000.0, description="memory of each camera for what may become the start of a clip"
     )
+    pictures: bool = Field(True, description="pictures of each alert; false = only its record, scores and clip")

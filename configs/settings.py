@@ -170,8 +170,8 @@ class StoreSettings(Section):
     """Where alerts and their evidence are kept."""
 
     folder: Path | None = Field(None, strict=False, description="default: the user's state folder")
-    keep_days: float = Field(90.0, gt=0.0, le=36500.0, description="older alerts are removed with their pictures")
-    keep_megabytes: float = Field(2000.0, ge=1.0, le=1e9, description="of pictures of alerts; the oldest give way")
+    keep_days: float = Field(90.0, gt=0.0, le=36500.0, description="older alerts are removed with their evidence")
+    keep_megabytes: float = Field(2000.0, ge=1.0, le=1e9, description="of evidence of alerts; the oldest give way")
 
     @field_validator("folder")
     @classmethod

@@ -112,7 +112,7 @@ class Bundle:
     families: tuple[dict[str, Any], ...]
     """Settings of each family, as plain values."""
     arrays: Mapping[str, npt.NDArray[np.floating]] = field(repr=False)
-    """`scene.*`, `condition.*`, `regime.*`, `drift.<family>`, `<family>.*` and `harmless.<alert>.*`."""
+    """`scene.*`, `condition.*`, `regime.*`, `usual.*`, `drift.<family>`, `<family>.*` and `harmless.<alert>.*`."""
     markings: tuple[Marking, ...] = ()
     """In the order in which they were made, those that were undone included."""
     regime: str = USUAL

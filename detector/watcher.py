@@ -14,6 +14,9 @@ from detector.fusion import Verdict, fuse
 from detector.observer import Observer
 from detector.regime import PREFIX, Chooser, Signature
 from detector.standing import Standing
+from detector.usual import PREFIX as USUAL
+from detector.usual import Usual
+from detector.words import words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class Regime:
     bundle: Bundle
     detector: Detector
     standing: Standing
+    usual: Usual | None
+    """None where calibration did not keep it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +128,10 @@ class Watcher:
             threshold=now.bundle.budget.threshold,
         )
 
+    def words(self, sight: Sight, seen: Features, judgement: Judgement) -> str:
+        """What is unusual in a picture that was judged, for people."""
+        return words(judgement.verdict, seen, sight.regime.detector, sight.regime.usual)
+
     def _at_work(self, bundles: Sequence[Bundle], known: Mapping[str, Standing]) -> tuple[Regime, ...]:
         """The bundles' regimes, with what is known of how the camera stands in them."""
         regimes = []
@@ -132,7 +141,8 @@ class Watcher:
                 standing = Standing(bundle, self._where, self._drift_days)
             detector = detector_of(bundle, self._where, self._device)
             observer_of(bundle, self._where, self._clip_network)  # what is wrong with it is told now
-            regimes.append(Regime(bundle=bundle, detector=detector, standing=standing))
+            usual = Usual.from_arrays(below(USUAL, bundle.arrays))
+            regimes.append(Regime(bundle=bundle, detector=detector, standing=standing, usual=usual))
         return tuple(regimes)
 
     def _chooser_of(self, bundles: Sequence[Bundle], now: str | None) -> Chooser:

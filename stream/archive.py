@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stream.clock import utc_now
 from stream.retention import Limits, Retention
+from stream.sink_history import Notes
 from stream.store import AlertRecord, Store, StoreError
 
 logger = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ INTERRUPTED = "interrupted"
 """Reason of an alert that was open when its sink was killed."""
 
 _RETRY_EVERY_S = 5.0
+_NOTES_EVERY_S = 60.0  # each time costs a flush of the disk
 _MOST_UNSAVED = 1000  # alerts; about a megabyte
 
 
@@ -32,6 +34,9 @@ class Archive:
         self._looked_back = False
         self._fault = ""
         self._retry_s = 0.0
+        self._noted_s = time.monotonic()
+        self.notes = Notes()
+        """Of the cameras, kept once a minute."""
         self.errors = 0
         """Tries that failed."""
         self.given_up = 0
@@ -56,18 +61,29 @@ class Archive:
         return self._fault if self._unsaved else ""
 
     def flush(self, *, at_once: bool = False) -> None:
-        """Store what waits, where there is something and it is time for another try. Blocks up to about a second."""
-        if (self._store is not None and not self._unsaved) or (time.monotonic() < self._retry_s and not at_once):
+        """Store what waits, where there is something and it is time for another try. Blocks up to about a second.
+
+        Args:
+            at_once: Whether it is time for it or not, the notes included.
+        """
+        noting = at_once or time.monotonic() - self._noted_s >= _NOTES_EVERY_S
+        idle = self._store is not None and not self._unsaved and not noting
+        if idle or (time.monotonic() < self._retry_s and not at_once):
             return
         try:
             if self._store is None:
                 self._store = Store.open(self._folder)
             self._look_back(self._store)
-            self._store.save(*self._unsaved.values())
+            if self._unsaved:
+                self._store.save(*self._unsaved.values())
+                self._unsaved.clear()
+            if noting:
+                self._store.history.add(*self.notes.waiting())
+                self.notes.kept()
+                self._noted_s = time.monotonic()
         except StoreError as error:
             self._fail(error)
             return
-        self._unsaved.clear()
         if self._fault:
             self._fault = ""
             logger.info("alerts are stored again")

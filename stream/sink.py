@@ -7,23 +7,24 @@ import logging
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from configs.evidence import EvidenceSettings
 from stream.archive import Archive
 from stream.bus import Endpoints, Publisher, ScoreReceiver, Subscriber
 from stream.child import Parent
 from stream.clock import utc_now, utc_text
-from stream.evidence import EvidenceError, snapshot
 from stream.messages import Alert, Health, Score
 from stream.messages import Camera as CameraState
 from stream.overview import place
 from stream.policy import SET_BACK, SILENT, Event
 from stream.retention import Limits
 from stream.sink_camera import Camera, Moment, SinkCamera
-from stream.store import EVIDENCE, AlertRecord, new_id
+from stream.sink_evidence import EvidenceWriter
+from stream.store import AlertRecord, new_id
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +45,11 @@ class SinkSpec:
 
     endpoints: Endpoints
     folder: Path
-    """Of the store; pictures are kept in `evidence/CAMERA/` below it."""
+    """Of the store; evidence is kept in `evidence/CAMERA/` below it."""
     cameras: tuple[SinkCamera, ...]
     limits: Limits
     """Of what is kept."""
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
 
 
 def run(spec: SinkSpec, parent: Parent) -> None:
@@ -94,10 +96,11 @@ class _Sink:
         self._states = states
         self._publisher = publisher
         self._archive = archive
+        self._evidence = EvidenceWriter(spec.folder, spec.evidence)
         self._cameras = cameras
         self._reported_s = 0.0
         self._counts: Counter[str] = Counter(
-            dict.fromkeys(("scores", "refused", "unknown_camera", "repeated", "alerts", "evidence_errors"), 0)
+            dict.fromkeys(("scores", "refused", "unknown_camera", "repeated", "alerts"), 0)
         )
 
     def run(self) -> None:
@@ -110,17 +113,18 @@ class _Sink:
                 self._look_for_silence()  # only here, so that scores that wait in the lane are not overlooked
                 received = self._receiver.receive(_POLL_S)
             if received is not None:
-                self._take(received[0])
+                self._take(*received)
             self._keep_house()
             if (new := self._parent.new_spec()) is not None:
                 self._take_up(new)
                 self._parent.ready()
         until_s = time.monotonic() + _DRAIN_S
         while time.monotonic() < until_s and (received := self._receiver.receive(_DRAIN_POLL_S)) is not None:
-            self._take(received[0])
+            self._take(*received)
         for camera in self._cameras.values():
             self._close(camera, "stopped")
             self._end_trouble(camera)
+        self._archive.notes.unwatched(self._cameras, utc_now())
         self._archive.flush(at_once=True)
         self._report()
 
@@ -154,6 +158,7 @@ class _Sink:
                 self._end_trouble(camera)
                 camera.ring.close()
                 del self._cameras[name]
+                self._archive.notes.unwatched([name], utc_now())
             else:
                 camera.policy.change(new[name].policy)
                 camera.trouble_after_s = new[name].trouble_after_s
@@ -167,6 +172,7 @@ class _Sink:
             camera = self._cameras.get(state.camera)
             if camera is None:
                 continue
+            self._archive.notes.state(state)
             camera.over = state.state == "ended"
             camera.well_s = min(camera.well_s, time.monotonic())
             if state.state in ("live", "ended"):
@@ -197,7 +203,7 @@ class _Sink:
             if camera.policy.open and now_s - camera.heard_s > camera.policy.silence_s:
                 self._close(camera, SILENT)
 
-    def _take(self, score: Score) -> None:
+    def _take(self, score: Score, heat: bytes | None) -> None:
         camera = self._cameras.get(score.camera)
         if camera is None or score.captured_at_s < camera.since_s:
             self._counts["unknown_camera"] += 1
@@ -222,7 +228,10 @@ class _Sink:
             self._end_trouble(camera)
         camera.last_seq, camera.heard_s, camera.utc = score.seq, time.monotonic(), utc
         events = camera.policy.step(score.stream_time_s, score.score, score.threshold)
-        camera.keep_moment(score, events)
+        self._archive.notes.score(score, utc_text(utc))
+        camera.keep_moment(score, heat, events)
+        settings = self._spec.evidence
+        camera.keep_track(score, events, settings.pre_roll_s, pictures=settings.pictures)
         for event in events:
             self._tell(camera, event)
         camera.forget_moments()
@@ -245,7 +254,7 @@ class _Sink:
             threshold=score.threshold,
             reason=condition,
         )
-        record = self._pictured(record, moment) or record
+        record = self._evidence.of_condition(record, moment)
         camera.trouble = record
         self._count(record)
         self._tell_trouble("start", record, record.started_s, record.started_utc)
@@ -299,50 +308,17 @@ class _Sink:
             score=episode.peak,
             threshold=peak.score.threshold,
             region=peak.score.region,
+            words=peak.score.words or camera.alert.words,
         )
         if event.event == "end":
             record = replace(record, state="ended", ended_utc=utc, ended_s=time_s, reason=event.reason)
         if event.event != "update":
-            record = self._with_picture(camera, record, peak)
+            record = self._evidence.of_anomaly(camera, record, peak)
         trouble = self._archive.save(record)
         camera.alert = None if event.event == "end" else record
         reasons = (event.reason, f"not stored: {trouble}" if trouble else "")
         self._publish(event.event, record, time_s, utc, "; ".join(filter(None, reasons)))
         _log(event, record)
-
-    def _with_picture(self, camera: Camera, record: AlertRecord, peak: Moment) -> AlertRecord:
-        """The record with a picture of its peak, if that can be had and is not what it has already."""
-        if camera.pictured_s == record.peaked_s:
-            return record
-        pictured = self._pictured(record, peak)
-        if pictured is None:
-            return record
-        camera.pictured_s = record.peaked_s
-        return pictured
-
-    def _pictured(self, record: AlertRecord, peak: Moment) -> AlertRecord | None:
-        """The record with a picture of this moment, None where that cannot be had."""
-        if peak.frame is None:
-            logger.warning(
-                "alert %s: no picture of its peak, its frame was overwritten before its score came", record.id
-            )
-            return None
-        path = self._spec.folder / EVIDENCE / record.camera / f"{record.id}.jpg"
-        try:
-            snapshot(
-                peak.frame.image,
-                region=record.region,
-                score=record.score,
-                threshold=record.threshold,
-                camera=record.camera,
-                moment=f"{datetime.fromisoformat(peak.utc):%Y-%m-%d %H:%M:%S} UTC",
-                path=path,
-            )
-        except EvidenceError as error:
-            self._counts["evidence_errors"] += 1
-            logger.warning("alert %s: no picture: %s", record.id, error)
-            return None
-        return replace(record, evidence=(str(path),))
 
     def _publish(
         self, event: Literal["start", "update", "end"], record: AlertRecord, time_s: float, utc: str, reason: str
@@ -360,6 +336,7 @@ class _Sink:
                 region=record.region,
                 evidence=record.evidence,
                 reason=reason,
+                words=record.words,
             )
         )
 
@@ -375,6 +352,7 @@ class _Sink:
         for camera in self._cameras.values():
             counters[f"open/{camera.name}"] = float(camera.policy.open + (camera.trouble is not None))
         counters["open"] = sum(counters[f"open/{name}"] for name in self._cameras)
+        counters["evidence_errors"] = self._evidence.errors
         counters["store_errors"] = self._archive.errors
         counters["not_stored"] = self._archive.waiting
         counters["given_up"] = self._archive.given_up
@@ -401,8 +379,8 @@ def _begun(camera: str, started_s: float, utc: str) -> AlertRecord:
 def _log(event: Event, record: AlertRecord) -> None:
     level = f"{record.score:.3g}, threshold {record.threshold:.3g}"
     if event.event == "start":
-        where = place(record.region)
-        logger.info("alert %s: started, score %s%s", record.id, level, f", {where}" if where else "")
+        told = "".join(f", {part}" for part in (place(record.region), record.words) if part)
+        logger.info("alert %s: started, score %s%s", record.id, level, told)
     elif event.event == "end":
         assert record.ended_s is not None
         lasted = f"{record.ended_s - record.started_s:.1f} s"

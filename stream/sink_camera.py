@@ -5,8 +5,11 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from configs.settings import PolicySettings
 from stream.clock import utc_text
+from stream.evidence import Heat, Track
 from stream.messages import Score
 from stream.policy import Event, Policy
 from stream.ring import Frame, Ring, RingSpec
@@ -30,6 +33,7 @@ class Moment:
 
     score: Score
     frame: Frame | None
+    heat: Heat | None = None
 
     @property
     def utc(self) -> str:
@@ -68,6 +72,8 @@ class Camera:
     """A file or scene that has ended."""
     pictured_s: float | None = None
     """Stream time of the moment its picture shows."""
+    track: Track = field(default_factory=Track)
+    """Its latest scores and small pictures."""
 
     @classmethod
     def attached(cls, camera: SinkCamera, since_s: float = -math.inf) -> "Camera":
@@ -84,13 +90,31 @@ class Camera:
             since_s=since_s,
         )
 
-    def keep_moment(self, score: Score, events: list[Event]) -> None:
+    def keep_moment(self, score: Score, heat: bytes | None, events: list[Event]) -> None:
         """Take the frame of this score where an alert may need it."""
         time_s = score.stream_time_s
         if time_s in self.policy.peak_candidates_s or any(event.episode.peaked_s == time_s for event in events):
             same_time = self.moments.get(time_s)
             if same_time is None or score.score > same_time.score.score:
-                self.moments[time_s] = Moment(score=score, frame=self.ring.read(score.seq))
+                self.moments[time_s] = Moment(score=score, frame=self.ring.read(score.seq), heat=_map(score, heat))
+
+    def keep_track(self, score: Score, events: list[Event], pre_roll_s: float, *, pictures: bool) -> None:
+        """Remember this score, and now and then a small picture.
+
+        Args:
+            pre_roll_s: For so long before what is or may become an alert they are needed.
+        """
+        time_s = score.stream_time_s
+        self.track.add(score)
+        if pictures and self.track.wants_picture(time_s):
+            moment = self.moments.get(time_s)
+            frame = self.ring.read(score.seq) if moment is None else moment.frame
+            if frame is not None:
+                self.track.add_picture(time_s, frame.image)
+        first_s = min({time_s, *self.policy.peak_candidates_s, *(event.episode.started_s for event in events)})
+        if self.alert is not None:
+            first_s = min(first_s, self.alert.started_s)
+        self.track.forget_before(first_s - pre_roll_s)
 
     def forget_moments(self) -> None:
         """Let go of the frames that no alert can need any more."""
@@ -105,3 +129,9 @@ class Camera:
     def stream_time_at(self, moment_s: float) -> float:
         """Stream time of a monotonic moment without scores: it goes on by real time, as capture has it."""
         return (self.policy.last_s or 0.0) + max(0.0, moment_s - self.heard_s)
+
+
+def _map(score: Score, heat: bytes | None) -> Heat | None:
+    return (
+        None if heat is None or score.heat_shape is None else np.frombuffer(heat, np.uint8).reshape(score.heat_shape)
+    )

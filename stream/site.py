@@ -271,6 +271,7 @@ class _Site:
             folder=self._folder,
             cameras=tuple(sink_cameras),
             limits=Limits(days=config.store.keep_days, megabytes=config.store.keep_megabytes),
+            evidence=config.evidence,
         )
         worker = WorkerSpec(
             endpoints=self._endpoints,

@@ -17,13 +17,13 @@ import numpy as np
 
 from detector import bundle
 from detector.clips import ClipCall
-from detector.detector import features
+from detector.detector import Features, features
 from detector.device import DeviceError, use_device
 from detector.features.clip_memory import PICTURES, SIDE_PX
 from detector.features.clip_weights import ClipError
 from detector.features.network import Network
 from detector.stretch import About
-from detector.watcher import Judgement, Watcher
+from detector.watcher import Judgement, Sight, Watcher
 from stream.batching import Batcher, Intake, Item
 from stream.bus import Publisher, ScoreSender
 from stream.child import ChildError, Parent
@@ -288,7 +288,7 @@ class _Worker:
         for camera, item, sight, seen in zip(cameras, batch, sights, found, strict=True):
             judgement = camera.watcher.judge(sight, seen)
             camera.enter(judgement.regime)
-            score = self._send(camera, item, judgement)
+            score = self._send(camera, item, sight, seen, judgement)
             if camera.keeper is not None:
                 camera.keeper.step(
                     score.stream_time_s,
@@ -310,7 +310,7 @@ class _Worker:
         for intake in self._intakes.values():
             intake.close()
 
-    def _send(self, camera: _Camera, item: Item, judgement: Judgement) -> Score:
+    def _send(self, camera: _Camera, item: Item, sight: Sight, seen: Features, judgement: Judgement) -> Score:
         frame, verdict = item.frame, judgement.verdict
         threshold = judgement.threshold if camera.spec.threshold is None else camera.spec.threshold
         score = camera.smoother.step(frame.stream_time_s, verdict.score)
@@ -330,6 +330,7 @@ class _Worker:
             regime=judgement.regime if camera.several else "",
             region=verdict.region,
             families={name: round(part, 3) for name, part in verdict.families.items()},
+            words=camera.watcher.words(sight, seen, judgement) if score > threshold else "",
             heat_shape=(heat.shape[0], heat.shape[1]),
         )
         self._sender.send(message, heat.tobytes())

@@ -63,12 +63,15 @@ def test_a_camera_is_calibrated_and_a_van_on_its_lawn_becomes_an_alert_with_a_pi
     assert (ended["event"], ended["id"]) == ("end", started["id"])  # which it could not see to its own end
     assert ended["score"] >= started["score"]
 
-    (picture,) = started["evidence"]
-    assert Path(picture).read_bytes().startswith(b"\xff\xd8\xff")
-    assert Path(picture).is_relative_to(folder / "state")
+    files = {Path(path).name.removeprefix(started["id"]): Path(path) for path in started["evidence"]}
+    assert set(files) == {".jpg", "-clean.jpg", "-strip.jpg", ".mp4", ".json"}
+    assert all(files[name].read_bytes().startswith(b"\xff\xd8\xff") for name in files if name.endswith(".jpg"))
+    assert all(path.is_relative_to(folder / "state") for path in files.values())
+    assert started["words"]
     listed = run(folder, "alerts", "list")
     assert started["id"] in listed.stdout
     exported = run(folder, "alerts", "export")
     (kept,) = [json.loads(line) for line in exported.stdout.splitlines()]
     assert (kept["id"], kept["kind"], kept["state"]) == (started["id"], "anomaly", "ended")
     assert kept["evidence"] == started["evidence"]
+    assert kept["words"] == ended["words"]

@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from calibrate import clips
+from calibrate.activity import usual_of
 from calibrate.blocks import BLOCK_S, Block, within
 from calibrate.calibration import SHORTEST_FOOTAGE_S, OnProgress
 from calibrate.footage import FootageError
 from calibrate.threshold import Threshold, choose
 from calibrate.train import learn
 from configs.settings import CalibrationSettings, PolicySettings
-from detector import drift
+from detector import drift, usual
 from detector.bundle import Bundle, under
 from detector.detector import contents
 from detector.features.background import Scene
@@ -103,8 +104,8 @@ def update(
         FootageError: Too little is kept.
     """
     normal = _blocks(kept.normal)
-    usual = normal[-1].segment + 1
-    marked = [replace(block, segment=usual + block.segment) for block in _blocks(kept.marked)]
+    segments = normal[-1].segment + 1
+    marked = [replace(block, segment=segments + block.segment) for block in _blocks(kept.marked)]
     seconds = sum(_duration_s(block, bundle.preparation.rate_fps) for block in normal)
     least_s = max(SHORTEST_FOOTAGE_S, settings.folds * BLOCK_S)
     if seconds < least_s or len(normal) < settings.folds:
@@ -126,13 +127,18 @@ def update(
     )
     on_progress("threshold", 0.0)
     # What was marked is no footage of usual time; held out, it is what alerted.
-    held_out = [one for one in learned.held_out if one.segment < usual]
+    held_out = [one for one in learned.held_out if one.segment < segments]
     threshold = choose(held_out, policy, settings.alerts_per_day, seconds)
     on_progress("threshold", 1.0)
     scene = Scene(bundle.arrays["scene.background"], bundle.arrays["scene.spread"])
     families, arrays = contents(learned.families, scene)
     arrays |= under(drift.PREFIX, learned.block_means)
-    names = (f"{drift.PREFIX}.", *(f"{family['name']}." for family in (*bundle.families, *families)))
+    arrays |= under(usual.PREFIX, usual_of([*normal, *marked], grid).arrays())
+    names = (
+        f"{drift.PREFIX}.",
+        f"{usual.PREFIX}.",
+        *(f"{family['name']}." for family in (*bundle.families, *families)),
+    )
     others = {name: array for name, array in bundle.arrays.items() if not name.startswith(names)}
     provenance = replace(
         bundle.provenance,

@@ -27,8 +27,10 @@ _QUIET_SHARE = 0.2
 _CHANGE_OVER_QUIET = 2.0
 _LEAST_CHANGE = 0.5  # grey levels
 _FORGIVING = 1.0  # time of stillness is forgotten as fast as it is gathered: somebody may pass in front
-_PAUSE_S = 3.0
-_LONGEST_STILL_S = 60.0
+PAUSE_S = 3.0
+"""As long as anybody stands still now and then."""
+LONGEST_STILL_S = 60.0
+"""Beyond a pause; longer is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,8 @@ class Stillness:
         passed_s = 0.0 if self._before_s is None else min(max(time_s - self._before_s, 0.0), _LONGEST_GAP_S)
         self._before_s = time_s
         change = np.where(still, passed_s, -_FORGIVING * passed_s)
-        self._still_s = np.clip(self._still_s + change, 0.0, _PAUSE_S + _LONGEST_STILL_S).astype(np.float32)
-        return np.asarray(np.maximum(self._still_s - _PAUSE_S, 0.0), np.float32)
+        self._still_s = np.clip(self._still_s + change, 0.0, PAUSE_S + LONGEST_STILL_S).astype(np.float32)
+        return np.asarray(np.maximum(self._still_s - PAUSE_S, 0.0), np.float32)
 
 
 def vectors(speed: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -7,7 +7,7 @@ pictures but their paths.
 from stream.store.database import FILE_NAME
 from stream.store.error import StoreError
 from stream.store.evidence import EVIDENCE, Role, evidence_path, role_of
-from stream.store.history import Day, History, Minute, StateChange
+from stream.store.history import Day, History, Minute, StateChange, minute_of
 from stream.store.place import FOOTAGE, default_folder
 from stream.store.records import AlertRecord, Feedback, Verdict, new_id
 from stream.store.store import Store
@@ -28,6 +28,7 @@ __all__ = [
     "Verdict",
     "default_folder",
     "evidence_path",
+    "minute_of",
     "new_id",
     "role_of",
 ]

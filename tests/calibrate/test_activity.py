@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from calibrate.activity import activity_maps
+from calibrate.activity import usual_of
 from calibrate.blocks import Block
 from detector.detector import Features, Sample
 from detector.features.grid import Grid
@@ -22,26 +22,27 @@ NOTHING = Features(cells=np.empty(0, np.int64), samples={})
 
 def test_the_share_of_time_and_the_median_speed_are_those_of_each_cell():
     pictures = [seen({4: speed}, still=(1,)) for speed in (1.0, 2.0, 3.0, 4.0, 90.0)]
-    maps = activity_maps(
+    maps = usual_of(
         [Block(segment=0, seen=[*pictures, NOTHING]), Block(segment=1, seen=[NOTHING] * 4)],
         GRID,
     )
 
     assert maps.share.shape == (2, 3)
     assert maps.share.ravel() == pytest.approx([0, 0.5, 0, 0, 0.5, 0])
+    assert maps.moves.ravel() == pytest.approx([0, 0, 0, 0, 0.5, 0])
     assert maps.speed[1, 1] == pytest.approx(3.0, rel=0.01)
     assert np.isnan(maps.speed).sum() == 5
 
 
 def test_a_cell_in_which_hardly_anything_moved_has_no_speed():
-    maps = activity_maps([Block(segment=0, seen=[seen({0: 5.0})] * 4)], GRID)
+    maps = usual_of([Block(segment=0, seen=[seen({0: 5.0})] * 4)], GRID)
 
     assert np.isnan(maps.speed).all()
     assert maps.share[0, 0] == 1.0
 
 
 def test_footage_in_which_nothing_is_has_empty_maps():
-    maps = activity_maps([Block(segment=0, seen=[NOTHING])], GRID)
+    maps = usual_of([Block(segment=0, seen=[NOTHING])], GRID)
 
     assert maps.share.max() == 0.0
     assert np.isnan(maps.speed).all()

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-from calibrate.activity import ActivityMaps
 from calibrate.blocks import Thumbnail
 from calibrate.calibration import Calibration
 from calibrate.episodes import runs
@@ -20,6 +19,7 @@ from calibrate.threshold import choose
 from calibrate.train import Scored
 from configs.settings import PolicySettings
 from detector.bundle import Bundle, Preparation, Provenance, read
+from detector.usual import Usual
 from tests import program
 
 RATE_FPS = 5.0
@@ -76,7 +76,7 @@ def calibration(events=(), *, footage=("gate <1>.mp4",), seconds=600, quiet=Fals
         thinned=False,
         held_out=tuple(runs(held_out, POLICY)),
         thumbnails=tuple(thumbnails),
-        activity=ActivityMaps(share=share, speed=np.where(share > 0.0, 4.0, np.nan).astype(np.float32)),
+        activity=Usual(share=share, moves=share, speed=np.where(share > 0.0, 4.0, np.nan).astype(np.float32)),
     )
 
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from calibrate.activity import ActivityMaps
 from calibrate.calibration import Calibration
 from calibrate.episodes import Peak
 from calibrate.report.summary import budget, duration, promise, terminal_report
 from calibrate.threshold import Threshold
 from detector.bundle import Budget, Bundle, Preparation, Provenance
+from detector.usual import Usual
 
 
 def threshold(**changes):
@@ -47,7 +47,7 @@ def calibration(thinned=False):
         thinned=thinned,
         held_out=(),
         thumbnails=(),
-        activity=ActivityMaps(share=nowhere, speed=nowhere),
+        activity=Usual(share=nowhere, moves=nowhere, speed=nowhere),
     )
 
 

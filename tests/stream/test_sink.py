@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from stream.ring import Ring
 from stream.sink import SinkSpec, _Sink
 from stream.sink_camera import Camera as Followed
 from stream.sink_camera import SinkCamera
-from stream.store import FILE_NAME, Store
+from stream.store import FILE_NAME, Store, role_of
 from tests.stream.test_bus import connected
 
 REPOSITORY = Path(__file__).parents[2]
@@ -36,6 +37,8 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 POLICY = PolicySettings(hold_s=1.0, merge_gap_s=0.0, cooldown_s=0.0)
 TROUBLE_AFTER_S = 60.0  # no camera of these tests says how it is, except where that is what is tested
 LIMITS = Limits(days=9000.0, megabytes=100.0)
+HEAT = np.zeros((12, 16), np.uint8)
+HEAT[3:9, 4:12] = 255  # the region
 OPENS, ENDS = [HIGH] * 3, [LOW] * 6
 
 
@@ -72,7 +75,11 @@ class Camera:
                 captured_at_s=100.0,
                 condition=condition,
                 region=REGION,
-            )
+                families={"motion": level},
+                words=f"level {level:g}" if level > THRESHOLD else "",
+                heat_shape=HEAT.shape,
+            ),
+            HEAT.tobytes(),
         )
 
     def time_s(self, seq):
@@ -211,9 +218,15 @@ def running(site):
     return site
 
 
-def brightness(path):
-    """Of the picture's corner, which no outline reaches."""
-    return cv2.imread(path)[5:20, 5:20].mean()
+def file_of(alert, role):
+    """Its file that shows this."""
+    (path,) = (path for path in alert.evidence if role_of(alert.id, path) == role)
+    return path
+
+
+def brightness(alert):
+    """Of the picture's corner, which neither outline nor heat reach."""
+    return cv2.imread(file_of(alert, "picture"))[5:20, 5:20].mean()
 
 
 def test_an_alert_is_in_the_store_with_its_picture_before_it_is_announced(running):
@@ -226,7 +239,16 @@ def test_an_alert_is_in_the_store_with_its_picture_before_it_is_announced(runnin
     assert record.started_utc == start.utc == gate.utc(5)
     assert (start.stream_time_s, start.score, start.threshold, start.region) == (1.0, HIGH, THRESHOLD, REGION)
     assert start.evidence == record.evidence
-    assert brightness(*start.evidence) == pytest.approx(gate.grey(5), abs=3)
+    assert [role_of(start.id, path) for path in start.evidence] == ["picture", "clean", "strip", "clip", "trace"]
+    assert [Path(path).exists() for path in start.evidence] == [
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]  # the clip is capture's
+    assert start.words == record.words == "level 5"
+    assert brightness(start) == pytest.approx(gate.grey(5), abs=3)
 
     gate.see(*[HIGH] * 5, HIGH + 2)
     update = running.next_alert("update")
@@ -239,7 +261,21 @@ def test_an_alert_is_in_the_store_with_its_picture_before_it_is_announced(runnin
     assert (record.state, record.ended_s, record.reason) == ("ended", end.stream_time_s, "")
     assert record.ended_utc == end.utc == gate.utc(14)
     assert (end.id, end.score, end.evidence) == (start.id, HIGH + 2, start.evidence)
-    assert brightness(*end.evidence) == pytest.approx(gate.grey(13), abs=3)  # the peak's, not the start's
+    assert brightness(end) == pytest.approx(gate.grey(13), abs=3)  # the peak's, not the start's
+    clean = cv2.imread(file_of(end, "clean"))
+    assert clean.shape == (HEIGHT, WIDTH, 3)
+    assert np.abs(clean.astype(int) - gate.grey(13)).max() <= 3
+    assert end.words == "level 7"
+    trace = json.loads(Path(file_of(end, "trace")).read_text())
+    assert trace["times_s"] == [round(gate.time_s(seq), 3) for seq in range(15)]  # from 5 s before it to its end
+    assert trace["scores"] == trace["families"]["motion"] == [*[LOW] * 5, *[HIGH] * 8, HIGH + 2, LOW]
+    assert set(trace["thresholds"]) == {THRESHOLD}
+    assert (trace["peaked_s"], trace["words"], trace["region"]) == (gate.time_s(13), "level 7", list(REGION))
+    assert trace["heat"] == {"shape": [12, 16], "values": HEAT.ravel().tolist()}
+    strip = cv2.imread(file_of(end, "strip"))
+    assert strip.shape[1] == 4 * 204 - 4  # before, start, between, peak, which is hardly before the end
+    levels = [strip[20:100, 204 * number + 20 : 204 * number + 140].mean() for number in range(4)]
+    assert levels == pytest.approx([gate.grey(seq) for seq in (0, 5, 9, 13)], abs=8)
     assert running.all_stored() == [record]
 
 
@@ -259,15 +295,17 @@ def test_every_one_of_many_alerts_is_stored_before_it_is_announced(running):
 
 def test_the_picture_shows_the_place(running):
     running.gate.see(*OPENS)
-    (path,) = running.next_alert("start").evidence
+    path = file_of(running.next_alert("start"), "picture")
     assert Path(path).parent == running.folder / "evidence" / "gate"
-    picture = cv2.imread(path)[:HEIGHT].astype(int)
+    picture = cv2.imread(path)[:HEIGHT, :WIDTH].astype(int)
     x0, y0, x1, y1 = outline_px(REGION, WIDTH, HEIGHT)
     grey = running.gate.grey(0)
     changed = np.abs(picture - grey).max(axis=2) > 40
     assert changed[y0, x0:x1].all()
     assert changed[y0:y1, x1].all()
-    assert not changed[y0 + 10 : y1 - 10, x0 + 10 : x1 - 10].any()
+    assert changed[y0 + 10 : y1 - 10, x0 + 10 : x1 - 10].all()  # hot
+    changed[y0 - 12 : y1 + 12, x0 - 12 : x1 + 12] = False
+    assert not changed.any()
 
 
 def test_an_alert_left_open_by_a_killed_sink_is_closed_and_announced_by_the_next(running):
@@ -304,7 +342,9 @@ def test_a_frame_that_was_overwritten_leaves_an_alert_without_picture(running):
     running.start()
     start = running.next_alert("start")
     end = running.next_alert("end")
-    assert start.evidence == end.evidence == running.stored(end).evidence == ()
+    assert [role_of(start.id, path) for path in start.evidence] == ["clip", "trace"]
+    assert [role_of(end.id, path) for path in end.evidence] == ["strip", "clip", "trace"]  # its end is still there
+    assert running.stored(end).evidence == end.evidence
     assert "no picture of its peak, its frame was overwritten" in running.log
 
 
@@ -392,7 +432,7 @@ def test_a_restarted_capture_ends_the_alert_and_its_next_one_has_its_own_clock(r
     assert (end.id, end.reason, end.stream_time_s, end.utc) == (start.id, "source started again", 2.4, gate.utc(12))
     again = running.next_alert("start")
     assert (again.stream_time_s, again.utc) == (0.0, gate.utc(13))
-    assert brightness(*again.evidence) == pytest.approx(gate.grey(13), abs=3)
+    assert brightness(again) == pytest.approx(gate.grey(13), abs=3)
 
 
 def test_scores_of_unknown_cameras_and_without_a_time_are_counted_and_harmless(running):
@@ -426,9 +466,9 @@ def test_the_sink_goes_on_without_a_folder_and_stores_everything_once_it_can(sit
     site.gate.see(*OPENS)
     start = site.next_alert("start")
     assert start.reason.startswith(f"not stored: store: {site.folder} cannot be used: ")
-    assert start.evidence == ()
+    assert [role_of(start.id, path) for path in start.evidence] == ["clip"]  # which the capture process may manage
     counters = site.wait_for_counters(store_errors=1)
-    assert counters["not_stored"] == counters["evidence_errors"] == 1
+    assert (counters["not_stored"], counters["evidence_errors"]) == (1, 3)
 
     site.folder.unlink()
     site.wait_for(lambda message: isinstance(message, Health) and message.counters["not_stored"] == 0)
@@ -436,7 +476,7 @@ def test_the_sink_goes_on_without_a_folder_and_stores_everything_once_it_can(sit
     site.gate.see(*ENDS)
     end = site.next_alert("end")
     assert end.reason == ""
-    assert brightness(*end.evidence) == pytest.approx(site.gate.grey(0), abs=3)
+    assert brightness(end) == pytest.approx(site.gate.grey(0), abs=3)
     assert site.stored(end).evidence == end.evidence
     assert site.log.count("alerts go on without being stored") == 1
     assert site.log.count("alerts are stored again") == 1
@@ -475,7 +515,7 @@ def test_only_starts_and_ends_are_logged_one_line_each(running):
     running.wait_for(lambda message: isinstance(message, Health))  # sent after what follows on the end
     lines = [line.split(" sink: ")[1] for line in running.log.splitlines()]
     assert lines == [
-        f"alert {start.id}: started, score 5, threshold 4, centre",
+        f"alert {start.id}: started, score 5, threshold 4, centre, level 5",
         f"alert {start.id}: ended after 4.6 s, peak 25, threshold 4",
     ]
 
@@ -493,14 +533,14 @@ def test_signs_of_life_come_every_second_whether_or_not_there_are_scores(running
 def test_no_more_frames_are_held_than_an_alert_may_need(tmp_path, site):
     gate = Followed(name="gate", ring=site.gate.ring, policy=Policy(POLICY), trouble_after_s=TROUBLE_AFTER_S)
     scores = []
-    site.gate._sender = SimpleNamespace(send=lambda score: not scores.append(score))
+    site.gate._sender = SimpleNamespace(send=lambda *score: not scores.append(score))
     with Publisher(site.endpoints) as publisher:
         archive = Archive(tmp_path / "state", LIMITS)
         sink = _Sink(site._spec, None, None, None, publisher, archive, {"gate": gate})
         most = 0
         for level in [LOW, HIGH] * 20 + [HIGH + number for number in range(100)] + [LOW] * 20:
             site.gate.see(level)
-            sink._take(scores[-1])
+            sink._take(*scores[-1])
             most = max(most, len(gate.moments))
             assert all(moment.frame is not None for moment in gate.moments.values())
         archive.close()
@@ -523,7 +563,7 @@ def test_a_camera_that_is_not_as_calibrated_is_an_alert_of_its_own_kind(running,
     gate.see(*[LOW] * 5, condition=condition)
     start = running.next_alert("start")
     assert (start.kind, start.reason, start.stream_time_s, start.region) == (kind, condition, gate.time_s(3), None)
-    assert brightness(*start.evidence) == pytest.approx(gate.grey(3), abs=3)
+    assert brightness(start) == pytest.approx(gate.grey(3), abs=3)
     record = running.stored(start)
     assert (record.kind, record.state, record.reason) == (kind, "open", condition)
 
@@ -569,4 +609,4 @@ def test_alerts_that_are_too_old_go_with_their_pictures_while_it_works(running):
     running.wait_for_counters(removed=1)
     assert [record.id for record in running.all_stored()] == [start.id]
     assert not picture.exists()
-    assert Path(start.evidence[0]).exists()
+    assert Path(file_of(start, "picture")).exists()

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stream.evidence import EvidenceError, outline_px, snapshot
+from stream.evidence import EvidenceError, outline_px, picture, snapshot
 
 HEIGHT, WIDTH = 200, 320
 REGION = (0.25, 0.3, 0.5, 0.7)
@@ -114,3 +114,48 @@ def test_a_place_that_cannot_be_written_is_one_clear_line_and_leaves_nothing(tmp
     with pytest.raises(EvidenceError, match=r"^evidence: .*/folder/a\.jpg cannot be written: "):
         shoot(tmp_path / "folder" / "a.jpg", grey(0))
     assert [file.name for file in (tmp_path / "folder").iterdir()] == ["a.jpg"]
+
+
+def drawn(image, caption=("gate",), **marks):
+    """The marked copy, the clean one, and what is below."""
+    height, width = image.shape[:2]
+    whole = cv2.imdecode(np.frombuffer(picture(image, caption, **marks), np.uint8), cv2.IMREAD_COLOR)
+    assert whole.shape[1] == 2 * width + 6
+    return whole[:height, :width], whole[:height, width + 6 :], whole[height:]
+
+
+def test_the_picture_has_the_frame_as_it_was_beside_the_marked_one():
+    image = grey(100)
+    image[50:100, 20:60] = 180
+    marked, clean, caption = drawn(image, region=REGION)
+    assert not changed(clean, image).any()
+    x0, y0, x1, _ = outline_px(REGION, WIDTH, HEIGHT)
+    assert changed(marked, image)[y0, x0:x1].mean() > 0.9
+    assert (caption.max(axis=2) > 128).sum() > 20
+
+
+def test_heat_colours_what_is_unusual_and_leaves_what_is_normal():
+    heat = np.zeros((10, 16), np.uint8)
+    heat[2:5, 3:7] = 255
+    heat[8, 12] = 40  # far from the threshold
+    image = grey(100)
+    marked, clean, _ = drawn(image, heat=heat)
+    difference = np.abs(marked.astype(int) - image).max(axis=2)
+    hot = difference[50:90, 70:130]  # inside of the cells, which are 20 pixels wide
+    assert hot.min() > 40
+    assert difference[120:].max() < 10
+    assert difference[:, 180:].max() < 10
+    assert not changed(clean, image).any()
+
+
+def test_more_heat_is_lighter_so_that_it_is_read_without_seeing_colours():
+    lightness = []
+    for level in (100, 180, 255):
+        marked, _, _ = drawn(grey(20), heat=np.full((10, 16), level, np.uint8))
+        lightness.append(cv2.cvtColor(marked, cv2.COLOR_BGR2GRAY).mean())
+    assert lightness[0] + 10 < lightness[1] < lightness[2] - 10
+
+
+def test_a_caption_with_a_sign_the_font_does_not_have_is_written_with_a_letter():
+    sign, letter = (drawn(grey(0), ("moving 3.4× as fast",))[2], drawn(grey(0), ("moving 3.4x as fast",))[2])
+    assert np.array_equal(sign, letter)

@@ -1,18 +1,15 @@
-"""An alert's picture: the frame of its peak with the place outlined, and a caption below it.
+"""What is drawn into pictures: outline, heat, caption."""
 
-Knows neither ring nor store.
-"""
-
-import contextlib
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from stream.messages import Region
+
+Image = npt.NDArray[np.uint8]
+"""(height, width, 3) BGR."""
 
 _QUALITY = 90
 _LEAST_SIDE_PX = 24  # of the outline; a smaller one is overlooked
@@ -23,50 +20,31 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_SCALE = 0.45
 _LINE_PX, _MARGIN_PX = 18, 6
 _GAP = "   "
+# Lightness rises with the heat in it, and it has no red beside green: it is read by who confuses colours as well.
+_COLOURS = cv2.COLORMAP_PLASMA
+_LEAST_HEAT = 0.25  # of the threshold; what is less is normal and stays as it is
+_OPACITY = 0.6  # at the threshold
 
 
-class EvidenceError(Exception):
-    """The picture cannot be written; the message says where and why."""
+def as_jpeg(picture: Image, quality: int = _QUALITY) -> bytes:
+    """The picture as a file."""
+    written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert written, "OpenCV writes any picture of 8 bits as a JPEG"
+    return data.tobytes()
 
 
-def snapshot(
-    image: npt.NDArray[np.uint8],
-    *,
-    region: Region | None,
-    score: float,
-    threshold: float,
-    camera: str,
-    moment: str,
-    path: Path,
-) -> None:
-    """Write the picture as a JPEG that only this user may read; in place of an older one, at once and whole.
+def heated(picture: Image, heat: npt.NDArray[np.uint8]) -> Image:
+    """The picture with a heat map over it, which leaves what is normal as it is.
 
     Args:
-        image: (height, width, 3) BGR; is left as it is.
-        moment: When, as its reader is told.
-        path: Its folder is made if it is missing.
-
-    Raises:
-        EvidenceError: It cannot be written.
+        heat: (rows, columns), 0 = normal, 255 = at least the threshold.
     """
-    picture = image.copy()
-    if region is not None:
-        _outline(picture, region)
-    picture = _with_caption(picture, (camera, moment, f"score {score:.3g}, threshold {threshold:.3g}"))
-    written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    assert written, "OpenCV writes any picture of 8 bits as a JPEG"
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            _write(temporary, data.tobytes())
-            temporary.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-    except OSError as error:
-        raise EvidenceError(f"evidence: {path} cannot be written: {error.strerror or error}") from error
+    height, width = picture.shape[:2]
+    full = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255.0
+    opacity = np.clip((full - _LEAST_HEAT) / (1.0 - _LEAST_HEAT), 0.0, 1.0) * _OPACITY
+    colours = cv2.applyColorMap((full * 255.0).astype(np.uint8), _COLOURS).astype(np.float32)
+    mixed: Image = (picture + opacity[..., None] * (colours - picture)).astype(np.uint8)
+    return mixed
 
 
 def outline_px(region: Region, width: int, height: int) -> tuple[int, int, int, int]:
@@ -84,16 +62,18 @@ def _span(start: float, end: float, size: int) -> tuple[int, int]:
     return max(0, min(first, last - _LEAST_SIDE_PX)), last
 
 
-def _outline(picture: npt.NDArray[np.uint8], region: Region) -> None:
+def outline(picture: Image, region: Region) -> None:
+    """Draw the region's outline into the picture."""
     x0, y0, x1, y1 = outline_px(region, picture.shape[1], picture.shape[0])
     for colour, thickness in ((_DARK, _OUTER_PX), (_BRIGHT, _INNER_PX)):
         cv2.rectangle(picture, (x0, y0), (x1, y1), colour, thickness)
 
 
-def _with_caption(picture: npt.NDArray[np.uint8], parts: Sequence[str]) -> npt.NDArray[np.uint8]:
+def with_caption(picture: Image, parts: Sequence[str], least_width_px: int = _LEAST_WIDTH_PX) -> Image:
     """The picture above a dark strip with the parts, in as many lines as they need."""
+    parts = [part.replace("×", "x") for part in parts]  # the font has ASCII only
     height, width = picture.shape[:2]
-    total_width = max(width, _LEAST_WIDTH_PX)
+    total_width = max(width, least_width_px)
     lines = _lines(parts, total_width - 2 * _MARGIN_PX)
     total = np.zeros((height + _MARGIN_PX + len(lines) * _LINE_PX, total_width, 3), np.uint8)
     total[:height, :width] = picture
@@ -119,11 +99,3 @@ def _lines(parts: Sequence[str], width_px: int) -> list[str]:
 
 def _width_px(text: str, scale: float = _FONT_SCALE) -> int:
     return cv2.getTextSize(text, _FONT, scale, 1)[0][0]
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)  # the store, which names it, outlives a power cut, so it must, too
