@@ -18,7 +18,8 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 # The real parts in the tests: an RTSP camera, an MQTT broker, a browser.
 DEBIAN_PACKAGES := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
-	gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp glib-networking mosquitto chromium chromium-driver
+	gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp glib-networking ffmpeg mosquitto chromium \
+	chromium-driver
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench debian-packages
@@ -49,9 +50,11 @@ bench: .venv/installed-dev
 # Only as root on Debian and its kin, and only where something is missing. Without it some tests are skipped.
 debian-packages:
 	@reason=; \
-	if /usr/bin/python3 tests/rtsp_server.py --check >/dev/null 2>&1 && PATH="$$PATH:/usr/sbin" && \
-		command -v mosquitto >/dev/null && command -v chromium >/dev/null && command -v chromedriver >/dev/null; \
-	then exit 0; fi; \
+	missing=; \
+	for program in ffprobe mosquitto chromium chromedriver; do \
+		PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	if /usr/bin/python3 tests/rtsp_server.py --check >/dev/null 2>&1 && [ -z "$$missing" ]; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then reason="no apt-get here"; \
 	elif [ "$$(id -u)" != 0 ]; then reason="not root; once: sudo make debian-packages"; \
 	else \

@@ -69,7 +69,7 @@ class Watch:
         self._log = self._folder / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*self._command, "--store", str(self._folder / "store")],
+                [*self._command, "--store", str(self.store)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env={**os.environ, "XDG_RUNTIME_DIR": str(self._folder)},  # where its bus is then found
@@ -89,6 +89,11 @@ class Watch:
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._resources.close()
+
+    @property
+    def store(self) -> Path:
+        """Folder of its alerts, until the end of the block."""
+        return self._folder / "store"
 
     @property
     def pid(self) -> int:

@@ -100,14 +100,14 @@ def main() -> None:
             _print_growth(folder, arguments.growth, arguments.seconds)
 
 
-def drawn_camera(path: Path) -> Path:
+def drawn_camera(path: Path, seconds: float = _CLIP_S) -> Path:
     """What a camera sends: a key frame every two seconds, no pictures that refer to later ones."""
-    scene = open_scene(f"demo://street?width=1920&height=1080&fps={_SOURCE_FPS}&seconds={_CLIP_S:g}&seed=3")
+    scene = open_scene(f"demo://street?width=1920&height=1080&fps={_SOURCE_FPS}&seconds={seconds:g}&seed=3")
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(_SOURCE_FPS))
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = scene.width, scene.height, "yuv420p", _BIT_RATE
         stream.options = {"preset": "veryfast", "g": "50", "x264-params": "scenecut=0:bframes=0:sliced-threads=0"}
-        for number in range(round(_CLIP_S * _SOURCE_FPS)):
+        for number in range(round(seconds * _SOURCE_FPS)):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(scene.frame(number), format="bgr24")))
         container.mux(stream.encode())
     return path

@@ -31,6 +31,7 @@ class Clip:
     failed: bool = False
     late_s: float = 0.0
     """How much of the pre-roll is missing."""
+    _stopped: bool = field(init=False, default=False)
     _until_s: float = field(init=False)
     _file: Mp4 | None = field(init=False, default=None)
     _facts: dict[str, Any] = field(init=False, default_factory=dict)
@@ -52,23 +53,19 @@ class Clip:
         except ClipError as error:
             self._fail(str(error))
 
-    def stop(self, reason: str) -> None:
-        """Finish with what has come. The reason is kept in the file."""
+    def stop(self) -> None:
+        """Finish with what has come."""
+        self._stopped = True
         self.advance()
-        if not self.over:
-            try:
-                self._finish(reason)
-            except ClipError as error:
-                self._fail(str(error))
 
     def _advance(self) -> None:
-        over = self.footage.over  # asked first, so that what came before is not overlooked
+        over = self._stopped or self.footage.over  # asked first, so that what came before is not overlooked
         if self._file is None:
             self._begin()
         if self._file is not None:
             self._take(self._file)
         if over and not self.over:
-            self._finish("the connection ended")
+            self._finish("nothing more came")
 
     def _begin(self) -> None:
         """Open the file, where there is a key frame to begin with."""

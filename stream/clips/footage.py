@@ -4,6 +4,7 @@ One thread reads the camera and fills it, another makes clips of it; neither wai
 copies, so it outlives the connection. Knows nothing of alerts or files.
 """
 
+import itertools
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -77,13 +78,15 @@ class Footage:
         """Keep a packet. It is there for others once `tell_time` has said when it is."""
         if key and self._is_other_stream(data):
             self._cut()
+        if self._pending_bytes + len(data) + _OVERHEAD_BYTES > self._most_bytes:
+            self._give_up_pending()
         if self._needs_key and not key:
             return
         self._needs_key = False
         self._pending.append((timestamp_s, key, data))
         self._pending_bytes += len(data) + _OVERHEAD_BYTES
-        if self._pending_bytes > self._most_bytes:
-            self._give_up_pending()
+        with self._lock:
+            self._forget()
 
     def tell_time(self, timestamp_s: float | None, stream_s: float) -> None:
         """A decoded frame with the source's timestamp has this stream time; so packets have theirs.
@@ -123,9 +126,8 @@ class Footage:
     def since(self, number: int) -> list[Sample]:
         """All that is held from this number on."""
         with self._lock:
-            newest = self._next - 1
-            wanted = min(len(self._samples), max(0, newest - number + 1))
-            return [self._samples[index] for index in range(len(self._samples) - wanted, len(self._samples))]
+            newest_first = itertools.takewhile(lambda sample: sample.number >= number, reversed(self._samples))
+            return [*newest_first][::-1]
 
     def _is_other_stream(self, key_packet: bytes) -> bool:
         """Whether from here on the pictures are of another size, or encoded otherwise."""
@@ -160,7 +162,7 @@ class Footage:
     def _forget(self) -> None:
         """Let go of the oldest group while the rest is enough or all is too much."""
         while self._samples:
-            too_much = self._bytes > self._most_bytes
+            too_much = self.held_bytes > self._most_bytes
             following = next((key for key in self._keys if key.number > self._samples[0].number), None)
             enough_s = self._samples[-1].time_s - self._keep_s
             enough = following is not None and following.time_s <= enough_s

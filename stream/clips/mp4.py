@@ -17,6 +17,7 @@ import av
 import av.error
 import cv2
 import numpy as np
+import numpy.typing as npt
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
@@ -27,6 +28,7 @@ from stream.clips.footage import Sample
 from stream.clips.template import Template
 
 _TICKS = 90_000  # a second
+_SLACK = 16  # ticks; for pictures that are decoded a tick apart until the times of decoding have caught up
 _GROWING = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "1000000"}
 _FINISHED = {"movflags": "faststart"}
 _ENCODER = "libx264"
@@ -58,18 +60,18 @@ class Mp4:
     ) -> None:
         self._path = path
         self._first_s = first.time_s
-        self._delay = round(delay_s * _TICKS)
+        self._delay = round(delay_s * _TICKS) + (_SLACK if delay_s else 0)
         self._highest = self._decoded = -1
         self._held: tuple[Sample, int, int] | None = None  # until the next one tells how long it is shown
         self._duration = 0
-        self._open = contextlib.ExitStack()
+        self._resources = contextlib.ExitStack()
         self._is_ours = False
         with self._trouble():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             self._is_ours = True
-            file = self._open.enter_context(os.fdopen(descriptor, "wb", buffering=0))
-            container = self._open.enter_context(av.open(file, "w", format="mp4", options=_GROWING))
+            file = self._resources.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+            container = self._resources.enter_context(av.open(file, "w", format="mp4", options=_GROWING))
             container.metadata.update(_metadata(facts))
             self._put = _encoder(container, first) if template is None else _copier(container, template, first)
 
@@ -95,7 +97,7 @@ class Mp4:
         """
         self._pass_on(until=self._decoded + self._duration)
         with self._trouble():
-            self._open.close()
+            self._resources.close()
         new = self._path.with_name(f".{self._path.name}{_UNFINISHED}")
         with self._trouble():
             try:
@@ -120,7 +122,7 @@ class Mp4:
         except (OSError, av.error.FFmpegError, ValueError) as error:
             self._held = None
             with contextlib.suppress(OSError, av.error.FFmpegError):
-                self._open.close()
+                self._resources.close()
             kept = self._is_ours and is_playable(self._path)
             if self._is_ours and not kept:
                 self._path.unlink(missing_ok=True)
@@ -162,6 +164,7 @@ def _metadata(facts: dict[str, Any]) -> dict[str, str]:
 def _copier(container: OutputContainer, template: Template, first: Sample) -> _Put:
     """Copies packets into the container."""
     stream = container.add_stream_from_template(template.stream, opaque=True)
+    stream.time_base = Fraction(1, _TICKS)  # as fine as the times of packets made up here
     if header := template.header_in(first.data):
         stream.codec_context.extradata = header
         if size := template.size_of(first.data, header):
@@ -202,8 +205,11 @@ def _encoder(container: OutputContainer, first: Sample) -> _Put:
     return put
 
 
-def _picture(sample: Sample) -> Any:
-    return cv2.imdecode(np.frombuffer(sample.data, np.uint8), cv2.IMREAD_COLOR)
+def _picture(sample: Sample) -> npt.NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(sample.data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError("what was kept is no picture")
+    return np.asarray(image, np.uint8)
 
 
 def _rewrite(path: Path, new: Path, delay: int, facts: dict[str, Any]) -> None:

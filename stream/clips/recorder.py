@@ -66,14 +66,18 @@ class Recorder:
     def _run(self) -> None:
         with self._subscriber:
             while not self._stopping.is_set():
-                coming = self._coming
-                if coming is not None and coming.base_s is not None:
-                    self._footage = coming
+                self._latest_footage()  # so that the memory of what was before is free
                 for message in self._subscriber.batch(_LOOK_S):
                     assert isinstance(message, Alert), "only alerts have this topic"
                     self._hear(message)
                 self._each(Clip.advance)
-        self._each(lambda clip: clip.stop("the watch was stopped"))
+        self._each(Clip.stop)
+
+    def _latest_footage(self) -> Footage | None:
+        """Of the latest connection that has delivered."""
+        if self._coming is not None and self._coming.base_s is not None:
+            self._footage = self._coming
+        return self._footage
 
     def _hear(self, alert: Alert) -> None:
         path = next((Path(name) for name in alert.evidence if name.endswith(SUFFIX)), None)
@@ -83,16 +87,15 @@ class Recorder:
             self._open(alert, path)
 
     def _open(self, alert: Alert, path: Path) -> None:
-        if self._footage is None or len(self._clips) >= _MOST_AT_ONCE:
+        footage = self._latest_footage()
+        if footage is None or len(self._clips) >= _MOST_AT_ONCE:
             self.failed += 1
-            logger.warning(
-                "alert %s: no clip: %s", alert.id, "too many at once" if self._footage else "no pictures yet"
-            )
+            logger.warning("alert %s: no clip: %s", alert.id, "too many at once" if footage else "no pictures yet")
             return
         if path.parent not in self._folders:
             self._folders.add(path.parent)
             remove_unfinished(path.parent)
-        self._clips[alert.id] = Clip(alert=alert, path=path, footage=self._footage, spec=self._spec)
+        self._clips[alert.id] = Clip(alert=alert, path=path, footage=footage, spec=self._spec)
 
     def _each(self, step: Callable[[Clip], None]) -> None:
         for name, clip in [*self._clips.items()]:
@@ -103,15 +106,18 @@ class Recorder:
                 logger.exception("alert %s: no clip", name)
                 clip.over = clip.failed = True
             if clip.late_s and clip.footage.short and not self._told_of_memory:
-                self._told_of_memory = True
-                logger.warning(
-                    "alert %s: its clip begins %.1f s late, and so may others: %g MB hold too little of this stream: "
-                    "raise evidence.clip_megabytes, or let the camera send a key frame each second or two",
-                    name,
-                    clip.late_s,
-                    self._spec.memory_bytes / 1e6,
-                )
+                self._tell_of_memory(clip)
             if clip.over:
                 del self._clips[name]
                 self.failed += clip.failed
                 self.written += not clip.failed
+
+    def _tell_of_memory(self, clip: Clip) -> None:
+        self._told_of_memory = True
+        logger.warning(
+            "alert %s: its clip begins %.1f s late, and so may others: %g MB hold too little of this stream: "
+            "raise evidence.clip_megabytes, or let the camera send a key frame each second or two",
+            clip.alert.id,
+            clip.late_s,
+            self._spec.memory_bytes / 1e6,
+        )

@@ -10,7 +10,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 _PLAYED = ("h264", "av1", "vp9")  # by browsers, in an MP4; H.265 by few of them
-_PLAYED_PIXELS = ("yuv420p", "yuvj420p")
+_PLAYED_PIXELS = ("yuv420p", "yuvj420p", None)  # not known yet, as of a stream that was joined between key frames
 _MP4_HEADER = b"\x01"  # of streams from an MP4, whose packets carry no headers of their own
 
 
@@ -28,8 +28,12 @@ class Template:
         """The header that a key packet carries with it, which changes with the picture's size; empty where none."""
         if not self._headers_inside:
             return b""
-        (packet,) = BitStreamFilterContext("extract_extradata", "h264").filter(Packet(key_packet))
-        return bytes(packet.get_sidedata("new_extradata")) if packet.has_sidedata("new_extradata") else b""
+        try:
+            filtered = BitStreamFilterContext("extract_extradata", "h264").filter(Packet(key_packet))
+        except av.error.FFmpegError:  # damaged; the decoder will say so
+            return b""
+        with_header = (packet for packet in filtered if packet.has_sidedata("new_extradata"))
+        return next((bytes(packet.get_sidedata("new_extradata")) for packet in with_header), b"")
 
     def size_of(self, key_packet: bytes, header: bytes) -> tuple[int, int] | None:
         """(width, height) of its picture, None where it cannot be decoded."""

@@ -220,7 +220,7 @@ def test_a_store_that_goes_away_is_told_and_one_that_comes_back_is_read(tmp_path
 
 
 def test_answers_do_not_wait_for_the_network_to_acknowledge_their_first_half(server):
-    """Where asyncio did not know that the socket was TCP, it left Nagle's algorithm on, and each answer took 40 ms."""
+    """Where asyncio did not know that the socket was TCP, it left Nagle's algorithm on: 40 ms an answer."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10.0)
     took_s = []
     try:
