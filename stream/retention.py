@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stream.store import EVIDENCE, AlertRecord, Store
+from stream.strays import Stray, strays
 
 _EVERY_S = 60.0
+_STRAYS_EVERY_S = 86_400.0
 _AT_ONCE = 50  # alerts; some milliseconds
 _MEASURED_AT_ONCE = 500  # files; some milliseconds
 _LATE = timedelta(minutes=2)  # after its end an alert's clip still grows, and is put in order
@@ -32,6 +34,8 @@ class Retention:
         self._folder = folder
         self._limits = limits
         self._due_s = 0.0
+        self._strays: list[Stray] = []
+        self._strays_due_s = 0.0
         self.removed = 0
         """Alerts so far."""
 
@@ -53,10 +57,15 @@ class Retention:
         growing = self._measure(store, now)
         if growing is None:
             return True
+        if time.monotonic() >= self._strays_due_s:
+            self._strays, self._strays_due_s = strays(store, self._folder), time.monotonic() + _STRAYS_EVERY_S
         before = now - timedelta(days=self._limits.days)
         records = store.oldest(_AT_ONCE, before=before)
         if not records:
-            excess = store.files.bytes() + growing - self._limits.megabytes * 1e6
+            known = store.files.bytes() + growing + sum(stray.bytes for stray in self._strays)
+            excess = known - self._limits.megabytes * 1e6
+            if self._remove_strays(before.timestamp(), excess):
+                return True
             records = list(_worth(store.oldest(_AT_ONCE), excess))
         if records:
             remove(store, self._folder, records)
@@ -65,6 +74,19 @@ class Retention:
         store.history.forget(before)
         self._due_s = time.monotonic() + _EVERY_S
         return False
+
+    def _remove_strays(self, before_s: float, excess: float) -> bool:
+        """Remove some files that no alert names, where they are too old or too much; whether there were any."""
+        count = 0
+        for stray in self._strays[:_MEASURED_AT_ONCE]:
+            if stray.modified_s >= before_s and excess <= 0.0:
+                break
+            with contextlib.suppress(OSError):  # gone already, or to be found by whoever looks at the disk
+                stray.path.unlink()
+            excess -= stray.bytes
+            count += 1
+        del self._strays[:count]
+        return count > 0
 
     def _measure(self, store: Store, now: datetime) -> int | None:
         """Bytes of the files that still grow; None where there are more to measure than is done at once."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from stream.clock import utc_text
 from stream.store.database import Database
@@ -34,6 +35,14 @@ class Files:
         """
         ((total,),) = self._database.read("SELECT ifnull(sum(bytes), 0) FROM evidence")
         return int(total)
+
+    def names(self) -> set[str]:
+        """Names of all files without their folders.
+
+        Raises:
+            StoreError: They cannot be read.
+        """
+        return {Path(path).name for (path,) in self._database.read("SELECT path FROM evidence")}
 
     def unmeasured(self, ended_before: datetime) -> list[File]:
         """Files whose size is not known.

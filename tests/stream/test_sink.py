@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 import pytest
 
+from configs.evidence import EvidenceSettings
 from configs.settings import PolicySettings
 from stream import child
 from stream.archive import Archive
 from stream.bus import Broker, Endpoints, Publisher, ScoreSender, Subscriber
 from stream.evidence import outline_px
 from stream.messages import Alert, Health, Score
+from stream.messages import Camera as State
 from stream.policy import Policy
 from stream.retention import Limits
 from stream.ring import Ring
@@ -111,6 +113,10 @@ class Site:
             ),
         )
         self._process = self.line = None
+
+    def change(self, **changes):
+        """Of the spec that the next process gets."""
+        self._spec = replace(self._spec, **changes)
 
     def start(self, within_s=20.0):
         context = multiprocessing.get_context("spawn")
@@ -357,6 +363,33 @@ def test_stopping_works_off_the_lane_and_ends_what_is_open(running):
     assert (end.id, end.reason, end.score) == (start.id, "stopped", HIGH + 3)
     assert end.stream_time_s == running.gate.time_s(104)
     assert running.stored(end).state == "ended"
+
+
+def test_what_was_watched_is_in_the_history_of_its_camera(running):
+    with Publisher(running.endpoints) as publisher:
+        connected(publisher, running._subscriber)
+        running.gate.see(*[LOW] * 7, *OPENS)
+        running.next_alert("start")
+        publisher.send(State(camera="gate", state="lost", reason="why", utc=running.gate.utc(0)))
+        assert running.stop() < 2.5
+    with Store.open(running.folder) as store:
+        (minute,) = store.history.minutes("gate", NOON, NOON + timedelta(minutes=1))
+        (day,) = store.history.days("gate")
+        *_, lost, unwatched = store.history.states("gate", NOON, datetime.now(UTC))
+    assert (minute.scores, minute.level, minute.live_s) == (10, HIGH / THRESHOLD, 2.0)
+    assert (day.day, day.scores, day.alerts) == ("2026-01-31", 10, {"anomaly": 1})
+    assert (lost.state, lost.reason, unwatched.state) == ("lost", "why", "unwatched")
+
+
+def test_without_pictures_an_alert_has_its_scores_and_its_clip(site):
+    site.change(evidence=EvidenceSettings(pictures=False, pre_roll_s=1.0))
+    site.start()
+    site.gate.see(*[LOW] * 20, *OPENS)
+    start = site.next_alert("start")
+    assert [role_of(start.id, path) for path in start.evidence] == ["clip", "trace"]
+    trace = json.loads(Path(file_of(start, "trace")).read_text())
+    assert (trace["times_s"][0], trace["times_s"][-1]) == (3.0, 4.4)  # from 1 s before its start on
+    assert list((site.folder / "evidence" / "gate").glob("*.jpg")) == []
 
 
 def test_stopping_is_quick_where_nothing_is_under_way(running):
