@@ -1,10 +1,11 @@
-// The score around an alert, in thresholds, with a line where the clip is.
+// The score around an alert, in thresholds, with each family's part in it and a line where the clip is.
 
 import { colour, onColours, sheet } from "./draw.js";
 
 const LEFT = 34;
 const BOTTOM = 18;
 const TOP = 6;
+const FAMILY_COLOURS = ["accent", "good", "drift", "camera"];
 
 export class Curve {
   /** `trace` as its file has it. `onSeek(streamTime)`: a place was pressed. */
@@ -14,6 +15,10 @@ export class Curve {
     this.alert = alert;
     this.cursor = null;
     this.levels = trace.scores.map((score, index) => levelOf(score, trace.thresholds[index]));
+    this.families = familiesOf(trace).map(({ name, colour }) => ({
+      colour,
+      levels: trace.families[name].map((part, index) => Math.max(0, part / Math.abs(trace.thresholds[index] || 1))),
+    }));
     this.highest = Math.max(1.5, ...this.levels) * 1.05;
     this.first = trace.times_s[0];
     this.last = Math.max(trace.times_s.at(-1), this.first + 0.001);
@@ -43,7 +48,9 @@ export class Curve {
     const end = Math.min(x(ended ?? this.last), width);
     context.fillRect(x(started), TOP, Math.max(1, end - x(started)), height - BOTTOM - TOP);
     this.axes(context, x, y, width, height);
-    line(context, this.trace.times_s.map(x), this.levels.map(y), colour("anomaly"), 2);
+    const xs = this.trace.times_s.map(x);
+    for (const family of this.families) line(context, xs, family.levels.map((one) => y(Math.min(one, this.highest))), colour(family.colour), 1);
+    line(context, xs, this.levels.map(y), colour("anomaly"), 2);
     dot(context, x(this.trace.peaked_s), y(Math.max(...this.levels)), colour("anomaly"));
     if (this.cursor !== null) {
       context.fillStyle = colour("text");
@@ -78,6 +85,14 @@ export class Curve {
       context.fillText(t === 0 ? "start" : `${t > 0 ? "+" : "−"}${Math.abs(t)} s`, x(t + offset), height);
     }
   }
+}
+
+/** Each family of the trace and the colour of its line. */
+export function familiesOf(trace) {
+  return Object.keys(trace.families ?? {}).map((name, index) => ({
+    name,
+    colour: FAMILY_COLOURS[index % FAMILY_COLOURS.length],
+  }));
 }
 
 function levelOf(score, threshold) {

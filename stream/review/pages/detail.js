@@ -1,7 +1,7 @@
 // One alert: its clip beside the peak with the heat map, the score under both, and what it was said to be.
 
 import * as api from "./api.js";
-import { Curve } from "./curve.js";
+import { Curve, familiesOf } from "./curve.js";
 import { element, onColours } from "./draw.js";
 import { drawHeat } from "./heat.js";
 import { Judge } from "./judge.js";
@@ -122,7 +122,12 @@ export class Detail {
     if (trace.times_s.length < 2) return;
     const canvas = element("canvas", { role: "img" });
     canvas.setAttribute("aria-label", `Score: up to ${times(alert.level)} the threshold`);
-    this.curvePlace.replaceChildren(canvas, element("figcaption", { textContent: "Score, in thresholds" }));
+    const families = familiesOf(trace).map(({ name, colour }) => {
+      const key = element("span", { className: "key", textContent: name });
+      key.style.setProperty("--kind", `var(--${colour})`);
+      return key;
+    });
+    this.curvePlace.replaceChildren(canvas, element("figcaption", {}, "Score, in thresholds", ...families));
     this.curvePlace.hidden = false;
     this.curve = new Curve(canvas, trace, alert, (time) => this.seek(time));
     this.follow();
