@@ -55,16 +55,17 @@ debian-packages:
 		PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
 	done; \
 	if /usr/bin/python3 tests/rtsp_server.py --check >/dev/null 2>&1 && [ -z "$$missing" ]; then exit 0; fi; \
-	if ! command -v apt-get >/dev/null; then reason="no apt-get here"; \
-	elif [ "$$(id -u)" != 0 ]; then reason="not root; once: sudo make debian-packages"; \
+	if ! command -v apt-get >/dev/null; then reason=" no apt-get here"; \
+	elif [ "$$(id -u)" != 0 ]; then reason=" not root; once: sudo make debian-packages"; \
 	else \
 		echo "debian-packages: installing what the tests need"; \
 		export DEBIAN_FRONTEND=noninteractive; \
-		{ timeout 120 apt-get update -qq && \
-		  timeout 400 apt-get install -qq -y --no-install-recommends $(DEBIAN_PACKAGES); } >/dev/null 2>&1 \
-		|| reason="apt-get failed"; \
+		timeout 120 apt-get update -qq >/dev/null 2>&1; \
+		for package in $(DEBIAN_PACKAGES); do \
+			timeout 240 apt-get install -qq -y --no-install-recommends $$package >/dev/null 2>&1 || reason="$$reason $$package"; \
+		done; \
 	fi; \
-	if [ -n "$$reason" ]; then echo "debian-packages: not installed ($$reason); tests that need them are skipped"; fi
+	if [ -n "$$reason" ]; then echo "debian-packages: not all installed:$$reason; tests that need them are skipped"; fi
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

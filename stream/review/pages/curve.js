@@ -100,9 +100,9 @@ function levelOf(score, threshold) {
   return Math.max(0, level);
 }
 
-/** About four steps, of 1, 2 or 5. */
+/** About five steps, of 1, 2 or 5. */
 function niceStep(span) {
-  const raw = span / 4;
+  const raw = span / 5;
   const power = 10 ** Math.floor(Math.log10(raw));
   return [1, 2, 5, 10].map((one) => one * power).find((one) => one >= raw) ?? 1;
 }

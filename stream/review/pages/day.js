@@ -23,7 +23,8 @@ export class Day {
     this.input.addEventListener("change", () => this.show(this.input.value || dayText(new Date())));
     document.querySelector("#day-before").addEventListener("click", () => this.move(-1));
     document.querySelector("#day-after").addEventListener("click", () => this.move(1));
-    document.querySelector("#today").addEventListener("click", () => this.show(dayText(new Date())));
+    this.today = document.querySelector("#today");
+    this.today.addEventListener("click", () => this.show(dayText(new Date())));
     new ResizeObserver(() => this.draw()).observe(this.place);
     onColours(() => this.draw());
   }
@@ -54,6 +55,7 @@ export class Day {
   }
 
   async load() {
+    this.today.hidden = this.isToday;
     this.loading?.abort();
     this.loading = new AbortController();
     try {

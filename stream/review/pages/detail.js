@@ -26,12 +26,13 @@ export class Detail {
     this.loading?.abort();
     const { signal } = (this.loading = new AbortController());
     this.alert = known ?? null;
-    this.video = this.curve = this.heat = null;
+    this.video = this.curve = this.heat = this.region = null;
     if (known) this.lay(known, []);
     try {
       const alert = await api.alert(id, signal);
       this.alert = alert;
       this.lay(alert, this.body(alert));
+      this.region = alert.files.trace ? null : alert.region; // the trace has the one that goes with the picture
       if (alert.files.trace) await this.take(alert, await api.trace(alert.files.trace, signal));
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -118,6 +119,7 @@ export class Detail {
   async take(alert, trace) {
     if (this.alert !== alert) return;
     this.heat = trace.heat ?? null;
+    this.region = trace.region ?? null;
     this.drawHeat();
     if (trace.times_s.length < 2) return;
     const canvas = element("canvas", { role: "img" });
@@ -134,7 +136,7 @@ export class Detail {
   }
 
   drawHeat() {
-    if (this.heatCanvas?.isConnected) drawHeat(this.heatCanvas, this.heat, this.alert.region, this.heatShown);
+    if (this.heatCanvas?.isConnected) drawHeat(this.heatCanvas, this.heat, this.region, this.heatShown);
   }
 
   showHeat(shown) {

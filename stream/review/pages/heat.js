@@ -22,7 +22,7 @@ function cells(heat) {
   const pixels = context.createImageData(columns, rows);
   heat.values.forEach((value, index) => {
     // Yellow where it begins to be unusual, red where it is; what is usual stays as it is.
-    pixels.data.set([255, 215 - Math.round(value * 0.75), 40, Math.round(value * 0.68)], index * 4);
+    pixels.data.set([255, 215 - Math.round(value * 0.75), 40, Math.round(value * 0.5)], index * 4);
   });
   context.putImageData(pixels, 0, 0);
   return small;
