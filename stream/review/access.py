@@ -65,7 +65,7 @@ class Access:
 
     def address(self) -> str:
         """What to open in a browser, with the token where it was made here; one that was given stays out of logs."""
-        everywhere = self.host in ("*", "0.0.0.0", "::")  # noqa: S104 - looked for, not listened at
+        everywhere = self.host in ("0.0.0.0", "::")  # noqa: S104 - looked for, not listened at
         host = socket.gethostname() if everywhere else f"[{self.host}]" if ":" in self.host else self.host
         token = "" if self.token is None else "?token=..." if self.was_given else f"?token={self.token}"
         return f"http://{host}:{self.port}/{token}"

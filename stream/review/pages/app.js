@@ -61,12 +61,13 @@ function filter() {
 
 const chosen = () => decodeURIComponent(location.hash.slice(1)) || null;
 
-/** Go to an alert, or back to none. */
+/** Go to an alert, or back to the list; the browser's own "back" leads there, too. */
 function choose(id) {
   if (id === chosen()) return;
-  if (id === null) history.pushState(null, "", location.pathname);
-  else if (chosen() === null) history.pushState(null, "", `#${encodeURIComponent(id)}`);
-  else history.replaceState(null, "", `#${encodeURIComponent(id)}`); // so that "back" leads to the list
+  if (id === null && history.state?.fromList) return history.back();
+  if (id === null) history.replaceState(null, "", location.pathname);
+  else if (chosen() === null) history.pushState({ fromList: true }, "", `#${encodeURIComponent(id)}`);
+  else history.replaceState(history.state, "", `#${encodeURIComponent(id)}`);
   follow();
 }
 

@@ -1,6 +1,5 @@
 """Debian's Chromium without a window, driven over its own driver; nothing is downloaded for it."""
 
-import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +40,6 @@ def chromium(profile: Path):
     for flag in (*_FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    os.environ["SE_OFFLINE"] = "true"
     driver = webdriver.Chrome(options=options, service=Service(shutil.which(DRIVER)))
     try:
         driver.set_page_load_timeout(_PATIENCE_S)
