@@ -45,8 +45,13 @@ def as_table(records: Iterable[AlertRecord], verdicts: Mapping[str, Verdict] = _
     """One line for each, in the order given; times are UTC, as in the ids."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True, overflow="fold")  # whole on any terminal: it is what one copies
-    for name in ("camera", "kind", "began (UTC)", "lasted", "score", "where, why"):
-        table.add_column(name, overflow="fold", justify="right" if name in ("lasted", "score") else "left")
+    for name in ("camera", "kind", "began (UTC)", "lasted", "score", "where, what, why"):
+        table.add_column(
+            name,
+            overflow="fold",
+            justify="right" if name in ("lasted", "score") else "left",
+            min_width=10 if name == "began (UTC)" else None,  # a day in one piece
+        )
     for record in records:
         cells = (
             record.id,

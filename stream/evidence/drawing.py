@@ -23,7 +23,7 @@ _GAP = "   "
 # Lightness rises with the heat in it, and it has no red beside green: it is read by who confuses colours as well.
 _COLOURS = cv2.COLORMAP_PLASMA
 _LEAST_HEAT = 0.25  # of the threshold; what is less is normal and stays as it is
-_OPACITY = 0.6  # at the threshold
+_OPACITY = 0.5  # at the threshold
 
 
 def as_jpeg(picture: Image, quality: int = _QUALITY) -> bytes:

@@ -41,7 +41,7 @@ def shown(what, width=100):
 
 def test_the_table_has_one_line_for_each_alert_in_the_order_given():
     header, first, second, third = shown(as_table([OPEN, ENDED, INTERRUPTED]), width=180).splitlines()
-    assert header.split() == ["id", "camera", "kind", "began", "(UTC)", "lasted", "score", "where,", "why"]
+    assert header.split() == ["id", "camera", "kind", "began", "(UTC)", "lasted", "score", "where,", "what,", "why"]
     assert first.split() == [OPEN.id, "yard", "anomaly", "2026-01-31", "12:00:00", "open", "5.51/4.1"]
     began = f"{ENDED.id} gate anomaly 2026-01-31 12:00:00 2 min 05 s 5.51/4.1 upper left, "
     assert " ".join(second.split()) == f"{began}{ENDED.words}, cut off after 125 s"
