@@ -25,7 +25,7 @@ from benchmarks._rtsp import need_server, serve
 from benchmarks._table import print_table
 from stream.messages import Camera, Message
 
-_TEST_CLIPS = ("01.mp4", "02.mp4", "03.mp4", "04.mp4", "05.mp4", "06.mp4", "07.mp4", "12.mp4")
+TEST_CLIPS = ("01.mp4", "02.mp4", "03.mp4", "04.mp4", "05.mp4", "06.mp4", "07.mp4", "12.mp4")
 """Those with normal footage in them, too, at their beginning or end."""
 _LAYOUT = "ped2/labels.json, ped2/train/NN.mp4 and ped2/test/NN.mp4"
 _LEAST_CAUGHT = 7
@@ -89,7 +89,7 @@ def main() -> None:
     (labels_file,) = need(arguments.data, ["ped2/labels.json"], _LAYOUT)
     labels = json.loads(labels_file.read_text())
     train = need(arguments.data, [f"ped2/train/{name}" for name in sorted(labels["train"])], _LAYOUT)
-    test = need(arguments.data, [f"ped2/test/{name}" for name in _TEST_CLIPS], _LAYOUT)
+    test = need(arguments.data, [f"ped2/test/{name}" for name in TEST_CLIPS], _LAYOUT)
     need_server()
     fps = float(labels["fps"])
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -102,7 +102,7 @@ def main() -> None:
             length_s = (sum(labels["train"].values()) - 1) / fps
             with serve(train, fps=fps) as url:
                 calibrate([url], model, "--minutes", f"{length_s / 60.0:.5f}", *budget)
-        played = truth(labels, _TEST_CLIPS)
+        played = truth(labels, TEST_CLIPS)
         with serve(test, fps=fps) as url:
             heard = _watch(url, model, played.length_s)
     caught = _report(heard, played, fps)

@@ -44,15 +44,18 @@ class EvidenceWriter:
             if started is not None and started.frame is not None:
                 camera.track.add_picture(record.started_s, started.frame.image, lasting=True)
             record = self._with_strip(camera, record)
-        if self._settings.clips:
-            record = _with(record, "clip", evidence_path(self._folder, record.camera, record.id, "clip"))
-        return self._with_trace(camera, record, peak)
+        return self._with_trace(camera, self._with_clip(record), peak)
 
     def of_condition(self, record: AlertRecord, moment: Moment) -> AlertRecord:
-        """The record of an alert about the camera itself with a picture of this moment."""
-        if not self._settings.pictures:
+        """The record of an alert about the camera itself with a picture of this moment, and its clip to come."""
+        if self._settings.pictures:
+            record = self._pictured(record, moment, [record.camera, _clock(moment), record.reason]) or record
+        return self._with_clip(record)
+
+    def _with_clip(self, record: AlertRecord) -> AlertRecord:
+        if not self._settings.clips:
             return record
-        return self._pictured(record, moment, [record.camera, _clock(moment), record.reason]) or record
+        return _with(record, "clip", evidence_path(self._folder, record.camera, record.id, "clip"))
 
     def _pictured(self, record: AlertRecord, moment: Moment, caption: list[str]) -> AlertRecord | None:
         """The record with a picture of this moment and its clean copy, None where that cannot be had."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from configs.evidence import EvidenceSettings
+from stream.clips import start_of
 from stream.scene import open_scene
 from tests import rtsp_server
 from tests.clips import film
@@ -13,6 +15,8 @@ from tests.rtsp_server import serve
 
 NORMAL = "demo://street?seed=5&fps=10&seconds=40"
 VAN = "demo://street?seed=8&fps=10&seconds=20&anomalies=1&kinds=vehicle"
+PRE_ROLL_S = EvidenceSettings().pre_roll_s
+KEY_INTERVAL_S, FRAME_S = 2.0, 0.1  # of the RTSP server at 10 frames a second
 OFFSET_S = 1.0  # of the stream's clock against the clip's: a client may miss the first pictures
 
 pytestmark = pytest.mark.skipif(rtsp_server.missing() is not None, reason=str(rtsp_server.missing()))
@@ -46,6 +50,8 @@ def test_a_camera_is_calibrated_and_a_van_on_its_lawn_becomes_an_alert_with_a_pi
             started = watching.wait_for(
                 lambda: next((one for one in watching.objects("alert") if one["event"] == "start"), None)
             )
+            files = {Path(path).name.removeprefix(started["id"]): Path(path) for path in started["evidence"]}
+            watching.wait_for(lambda: start_of(files[".mp4"]) is not None)
             watching.remember_memory()
             watching.interrupt()
             assert watching.end() == 0
@@ -63,10 +69,13 @@ def test_a_camera_is_calibrated_and_a_van_on_its_lawn_becomes_an_alert_with_a_pi
     assert (ended["event"], ended["id"]) == ("end", started["id"])  # which it could not see to its own end
     assert ended["score"] >= started["score"]
 
-    files = {Path(path).name.removeprefix(started["id"]): Path(path) for path in started["evidence"]}
     assert set(files) == {".jpg", "-clean.jpg", "-strip.jpg", ".mp4", ".json"}
     assert all(files[name].read_bytes().startswith(b"\xff\xd8\xff") for name in files if name.endswith(".jpg"))
     assert all(path.is_relative_to(folder / "state") for path in files.values())
+    clip_s = start_of(files[".mp4"]) - (started["stream_time_s"] - PRE_ROLL_S)
+    assert -KEY_INTERVAL_S - FRAME_S <= clip_s <= 0.0
+    clip = files[".mp4"].read_bytes()
+    assert 0 < clip.index(b"moov") < clip.index(b"mdat")
     assert started["words"]
     listed = run(folder, "alerts", "list")
     assert started["id"] in listed.stdout

@@ -597,6 +597,7 @@ def test_a_camera_that_is_not_as_calibrated_is_an_alert_of_its_own_kind(running,
     start = running.next_alert("start")
     assert (start.kind, start.reason, start.stream_time_s, start.region) == (kind, condition, gate.time_s(3), None)
     assert brightness(start) == pytest.approx(gate.grey(3), abs=3)
+    assert [role_of(start.id, path) for path in start.evidence] == ["picture", "clean", "clip"]
     record = running.stored(start)
     assert (record.kind, record.state, record.reason) == (kind, "open", condition)
 
