@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, get_args
 
@@ -76,7 +77,9 @@ class Api:
         since, until = (_moment(name, request.query_params.get(name)) for name in ("since", "until"))
         if since is None or until is None or not timedelta(0) < until - since <= _LONGEST_DAY:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "since, until: must be the beginning and the end of a day")
-        return answer(await self._store.ask(lambda store: _day(store, since, until)))
+        # Camera by camera, so that other questions come in between.
+        names = await self._store.ask(_cameras)
+        return answer([await self._store.ask(partial(_day, name, since, until)) for name in names])
 
     async def verdict(self, request: Request) -> Response:
         """Say what the alert was, or take that back."""
@@ -126,21 +129,16 @@ def _cameras(store: Store) -> list[str]:
     return sorted({day.camera for day in store.history.days()})
 
 
-def _day(store: Store, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    told = []
-    for camera in _cameras(store):
-        records = store.find(camera=camera, since=since, until=until, limit=_MOST_MARKS)
-        verdicts = store.verdicts(record.id for record in records)
-        told.append(
-            day_of_camera(
-                camera,
-                store.history.minutes(camera, since, until),
-                store.history.states(camera, since, until),
-                [(record, verdicts.get(record.id)) for record in records],
-                since,
-            )
-        )
-    return told
+def _day(camera: str, since: datetime, until: datetime, store: Store) -> dict[str, Any]:
+    records = store.find(camera=camera, since=since, until=until, limit=_MOST_MARKS)
+    verdicts = store.verdicts(record.id for record in records)
+    return day_of_camera(
+        camera,
+        store.history.minutes(camera, since, until),
+        store.history.states(camera, since, until),
+        [(record, verdicts.get(record.id)) for record in records],
+        since,
+    )
 
 
 def _one_of(name: str, value: str | None, known: tuple[str, ...]) -> str | None:

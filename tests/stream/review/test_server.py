@@ -11,7 +11,7 @@ import pytest
 
 from stream.review.access import Access
 from stream.review.error import ReviewError
-from stream.store import Store, evidence_path
+from stream.store import Minute, StateChange, Store, evidence_path
 from tests.program import run
 from tests.stream.review import made
 from tests.stream.review.served import ask, served
