@@ -73,6 +73,30 @@ def test_a_question_that_makes_no_sense_is_refused_with_a_line(server, query):
     assert json.loads(body)["error"].startswith(f"{query.partition('=')[0]}: must be")
 
 
+def test_a_day_has_minutes_states_and_alerts_of_each_camera(server, store):
+    with Store.open(store) as opened:
+        opened.history.add(
+            minutes=[
+                Minute(camera="gate", minute="2026-01-31T00:05Z", scores=9, level=0.456, live_s=60.0),
+                Minute(camera="yard", minute="2026-02-01T00:00Z", scores=9, level=9.0, live_s=60.0),
+            ],
+            states=[
+                StateChange(camera="gate", state="live", reason="", utc="2026-01-30T08:00:00.000Z"),
+                StateChange(camera="gate", state="lost", reason="no route", utc="2026-01-31T20:00:00.000Z"),
+            ],
+        )
+    status, _, body = ask(server.port, "/api/day?since=2026-01-31T00:00:00Z&until=2026-02-01T00:00:00Z")
+    gate, yard = json.loads(body)
+    assert (status, gate["name"], gate["minutes"]) == (200, "gate", [[5, 0.46]])
+    assert [(one["state"], one["reason"]) for one in gate["states"]] == [("live", ""), ("lost", "no route")]
+    assert [(int(one["id"][-5:]), one["kind"], one["level"]) for one in gate["alerts"]] == [
+        (2, "anomaly", 3.0),
+        (1, "camera", None),
+        (0, "anomaly", 3.0),
+    ]
+    assert yard == {"name": "yard", "minutes": [], "states": [], "alerts": []}
+
+
 def test_an_alert_that_is_gone_and_a_day_without_bounds_are_refused(server):
     assert ask(server.port, "/api/alerts/nobody")[0] == 404
     assert ask(server.port, "/api/day")[0] == 400
