@@ -32,7 +32,7 @@ class EvidenceWriter:
         """Files that could not be written."""
 
     def of_anomaly(self, camera: Camera, record: AlertRecord, peak: Moment) -> AlertRecord:
-        """The record with its evidence as it is now. The clip is the capture process's to write."""
+        """The record with its evidence as it is now."""
         if self._settings.pictures:
             if camera.pictured_s != record.peaked_s and (
                 pictured := self._pictured(record, peak, _told(record, peak))
@@ -47,12 +47,14 @@ class EvidenceWriter:
         return self._with_trace(camera, self._with_clip(record), peak)
 
     def of_condition(self, record: AlertRecord, moment: Moment) -> AlertRecord:
-        """The record of an alert about the camera itself with a picture of this moment, and its clip to come."""
+        """The record of an alert about the camera itself with a picture of this moment."""
         if self._settings.pictures:
-            record = self._pictured(record, moment, [record.camera, _clock(moment), record.reason]) or record
+            caption = [record.camera, _clock(moment), record.reason]
+            record = self._pictured(record, moment, caption) or record
         return self._with_clip(record)
 
     def _with_clip(self, record: AlertRecord) -> AlertRecord:
+        """The record with the place of its clip, which is the capture process's to write."""
         if not self._settings.clips:
             return record
         return _with(record, "clip", evidence_path(self._folder, record.camera, record.id, "clip"))

@@ -11,6 +11,7 @@ from detector import bundle, stretch
 from detector.detector import Sighting, detector_of, features, from_bundle
 from detector.features.network import Network
 from detector.stretch import MARKED, NORMAL, About, Stretch
+from detector.usual import Usual
 from stream.policy import Smoother
 from stream.source import open_source
 
@@ -93,6 +94,9 @@ def test_a_model_learned_from_kept_features_watches_the_same_scene_with_new_dens
     assert made.budget == updated.threshold.budget != camera.model.budget
     np.testing.assert_array_equal(made.arrays["scene.background"], camera.model.arrays["scene.background"])
     assert not np.array_equal(made.arrays["shape.mean"], camera.model.arrays["shape.mean"])
+    usual, before = (Usual.from_arrays(bundle.below("usual", one.arrays)) for one in (made, camera.model))
+    assert usual.share.shape == before.share.shape
+    assert not np.array_equal(usual.share, before.share)
     assert highest(made, camera.van) > 1.5 * made.budget.threshold
     assert max(highest(made, one) for one in camera.normal) < 0.6 * highest(made, camera.van)
 

@@ -3,14 +3,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.detector import Detector, Features, Sample
+from configs.settings import ConnectionSettings
+from detector import bundle
+from detector.detector import Detector, Features, Sample, features
 from detector.energy import EnergyNet
 from detector.family import FAMILIES, Family
 from detector.features import motion, stay
 from detector.features.grid import Grid
+from detector.features.network import Network
 from detector.fusion import Evidence, fuse
 from detector.usual import Usual
+from detector.watcher import Watcher
 from detector.words import words
+from stream.source import open_source
 
 GRID = Grid(64, 96)  # 4 rows, 6 columns
 CELL = 8
@@ -97,3 +102,36 @@ def test_what_is_usual_goes_through_a_bundle_and_may_be_missing_in_one_of_before
     again = Usual.from_arrays(USUAL.arrays())
     assert all(np.array_equal(getattr(again, name), array) for name, array in USUAL.arrays().items())
     assert Usual.from_arrays({}) is None
+
+
+def test_what_a_watch_says_of_a_van_is_compared_with_what_its_model_holds_also_one_of_before(street):
+    """Models made before this was kept have no usual speed of each place; they load, and say what they can."""
+    bundles = bundle.read_all(street.model)
+    before = [
+        replace(one, arrays={k: v for k, v in one.arrays.items() if not k.startswith("usual.")}) for one in bundles
+    ]
+    made, network, told = bundles[0].preparation, Network("cpu", 1), []
+    watchers = [Watcher(some, "street.mulde", "cpu", None, 30.0) for some in (bundles, before)]
+    with open_source(
+        street.van, size=(made.width, made.height), rate_fps=made.rate_fps, connection=ConnectionSettings()
+    ) as source:
+        for picture in source:
+            if picture.stream_time_s > 17.0:
+                break
+            sights = [watcher.sight(picture.image, picture.stream_time_s) for watcher in watchers]
+            seen = features(network, [sight.sighting for sight in sights])
+            judgements = [
+                watcher.judge(*each) for watcher, each in zip(watchers, zip(sights, seen, strict=True), strict=True)
+            ]
+            if judgements[0].verdict.score > bundles[0].budget.threshold:
+                told.append(
+                    [
+                        watcher.words(sight, one, judgement)
+                        for watcher, sight, one, judgement in zip(watchers, sights, seen, judgements, strict=True)
+                    ]
+                )
+    assert told
+    assert all(now for now, _ in told)
+    assert any("as fast as normal" in then and "in this picture" in then for _, then in told)
+    assert not any("normally" in then or "normal here" in then for _, then in told)
+    assert any("normally" in now or "normal here" in now for now, _ in told)

@@ -26,6 +26,7 @@ SCORE = Score(
     captured_at_s=5123.25,
     region=(0.1, 0.2, 0.5, 0.75),
     families={"motion": 1.5, "appearance": 0.2},
+    words="moving 3.4× as fast as normal here",
     heat_shape=(9, 16),
 )
 ALERT = Alert(
@@ -40,6 +41,7 @@ ALERT = Alert(
     region=(0.0, 0.0, 1.0, 1.0),
     evidence=("alerts/gate-1/peak.jpg", "alerts/gate-1/clip.mp4"),
     reason="",
+    words="moving 3.4× as fast as normal here",
 )
 CAMERA = Camera(
     camera="gate",
