@@ -1,11 +1,13 @@
 """Clips of alerts: on UCSD Ped2 as a live camera whether each has what it promises, and what a camera's clips cost.
 
-    python -m benchmarks.clips [--data FOLDER] [--seconds 30] [--rounds 2] [--only alerts|cost]
+    python -m benchmarks.clips [--data FOLDER] [--model FILE] [--longest-alert 10] [--seconds 30] [--rounds 2]
+                               [--only alerts|cost]
 
 The alerts are those of the whole application, calibrated on the training clips and watching eight test clips one
 after the other over RTSP; of each clip is told where it begins, whether the peak's frame is in it at its time, by its
-picture, and whether ffprobe reads all of it. The cost is that of one capture process at 1080p25, H.264 at 4 Mbit/s,
-5 pictures a second analysed: without clips, with the memory for them, and while one is being written all the time.
+picture, and whether ffprobe reads all of it. Alerts are cut off soon, so that there are more of them. The cost is
+that of one capture process at 1080p25, H.264 at 4 Mbit/s, 5 pictures a second analysed: without clips, with the
+memory for them, and while one is being written all the time.
 Exit status 1 where a clip breaks its promise.
 """
 
@@ -31,7 +33,7 @@ import numpy.typing as npt
 import psutil
 
 from benchmarks import _cost
-from benchmarks._application import Watch, calibrate
+from benchmarks._application import Watch, calibrate, write_config
 from benchmarks._footage import DATA, need
 from benchmarks._rtsp import need_server, serve
 from benchmarks._table import print_table
@@ -88,6 +90,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="What is in the clips of alerts, and what clips cost.")
     parser.add_argument("--data", type=Path, default=DATA, help=f"folder with {_LAYOUT}")
+    parser.add_argument("--model", type=Path, help="calibrated by an earlier run, instead of calibrating")
+    parser.add_argument("--longest-alert", type=float, default=10.0, help="policy.max_length_s")
     parser.add_argument("--seconds", type=float, default=30.0, help="measured time of each cost")
     parser.add_argument("--rounds", type=int, default=2, help="of costs, of which the median is told")
     parser.add_argument("--only", choices=("alerts", "cost"), help="one of the two parts")
@@ -96,7 +100,7 @@ def main() -> None:
     right = True
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         if arguments.only != "cost":
-            right = _alerts(Path(folder), arguments.data)
+            right = _alerts(Path(folder), arguments.data, arguments.model, arguments.longest_alert)
         if arguments.only != "alerts":
             _cost_of_a_camera(Path(folder), arguments.seconds, arguments.rounds)
     if not right:
@@ -106,7 +110,7 @@ def main() -> None:
 # What is in the clips
 
 
-def _alerts(folder: Path, data: Path) -> bool:
+def _alerts(folder: Path, data: Path, model: Path | None, longest_s: float) -> bool:
     """Watch the test clips and print a table of the alerts; whether every clip is right."""
     if shutil.which("ffprobe") is None:
         raise SystemExit("ffprobe is missing: apt-get install ffmpeg")
@@ -115,10 +119,12 @@ def _alerts(folder: Path, data: Path) -> bool:
     train = need(data, [f"ped2/train/{name}" for name in sorted(labels["train"])], _LAYOUT)
     test = need(data, [f"ped2/test/{name}" for name in TEST_CLIPS], _LAYOUT)
     fps = float(labels["fps"])
-    model = folder / "ped2.mulde"
-    calibrate([str(file) for file in train], model, *_BUDGET)
+    if model is None:
+        model = folder / "ped2.mulde"
+        calibrate([str(file) for file in train], model, *_BUDGET)
+    config = write_config(folder, policy={"max_length_s": longest_s})
     length_s = truth(labels, TEST_CLIPS).length_s
-    with serve(test, fps=fps) as url, Watch([url], model) as watch:
+    with serve(test, fps=fps) as url, Watch([url], model, "--config", str(config)) as watch:
         for message in watch.messages(time.monotonic() + length_s + _START_S):
             if isinstance(message, Camera) and message.state == "lost":
                 break

@@ -10,7 +10,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -107,6 +106,8 @@ class Footage:
 
     def add_picture(self, image: npt.NDArray[np.uint8], stream_s: float) -> None:
         """Keep an analysed picture, (height, width, 3) BGR, as a JPEG, which takes one or two milliseconds."""
+        import cv2  # not at the top: a camera whose packets are kept does without it
+
         _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         self._keep([(stream_s, True, jpeg.tobytes())])
 

@@ -15,12 +15,11 @@ from typing import Any
 
 import av
 import av.error
-import cv2
-import numpy as np
-import numpy.typing as npt
 from av.container import OutputContainer
 from av.packet import Packet
-from av.video.frame import PictureType, VideoFrame
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from stream.clips import ClipError
@@ -32,7 +31,8 @@ _SLACK = 16  # ticks; for pictures that are decoded a tick apart until the times
 _GROWING = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "1000000"}
 _FINISHED = {"movflags": "faststart"}
 _ENCODER = "libx264"
-_QUICK = {"preset": "veryfast", "tune": "zerolatency", "crf": "23", "threads": "1"}
+_QUICK = {"preset": "veryfast", "tune": "zerolatency", "crf": "20", "threads": "1"}
+_FULL, _FILM = ColorRange.JPEG, ColorRange.MPEG  # of the grey levels: players expect that of film
 _KEY_EVERY_S = 1.0
 _UNFINISHED = ".new"
 
@@ -184,17 +184,21 @@ def _copier(container: OutputContainer, template: Template, first: Sample) -> _P
 
 def _encoder(container: OutputContainer, first: Sample) -> _Put:
     """Encodes JPEGs into the container."""
+    decoder = av.CodecContext.create("mjpeg", "r")
+    assert isinstance(decoder, VideoCodecContext), "of a video codec"
+    (picture,) = decoder.decode(Packet(first.data))
     stream = container.add_stream(_ENCODER, rate=25, options=_QUICK)
     assert isinstance(stream, VideoStream), "of a video codec"
-    height, width = _picture(first).shape[:2]
-    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
     stream.codec_context.time_base = Fraction(1, _TICKS)
     next_key = 0
 
     def put(sample: Sample, shown: int, _decoded: int, duration: int) -> None:
         nonlocal next_key
-        frame = VideoFrame.from_ndarray(_picture(sample), format="bgr24")
+        (picture,) = decoder.decode(Packet(sample.data))
+        frame = picture.reformat(format="yuv420p", src_color_range=_FULL, dst_color_range=_FILM)
         frame.pts, frame.time_base = shown, Fraction(1, _TICKS)
+        frame.pict_type = PictureType.NONE  # every JPEG is a key frame, and would be one in here, too
         if shown >= next_key:
             frame.pict_type = PictureType.I
             next_key = shown + round(_KEY_EVERY_S * _TICKS)
@@ -203,13 +207,6 @@ def _encoder(container: OutputContainer, first: Sample) -> _Put:
             container.mux(packet)
 
     return put
-
-
-def _picture(sample: Sample) -> npt.NDArray[np.uint8]:
-    image = cv2.imdecode(np.frombuffer(sample.data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError("what was kept is no picture")
-    return np.asarray(image, np.uint8)
 
 
 def _rewrite(path: Path, new: Path, delay: int, facts: dict[str, Any]) -> None:

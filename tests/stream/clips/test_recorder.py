@@ -100,12 +100,17 @@ def pictures(path):
         return [(frame.time, frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
 
 
+def grey(image):
+    """As numbers that can be subtracted; colours are kept at half the size by any camera."""
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(int)
+
+
 def most_like(frame, found):
     """The time of the picture that most resembles an analysed frame, and by how much it differs, in grey levels."""
     height, width = frame.image.shape[:2]
+    wanted = grey(frame.image)
     scaled = [(time, cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)) for time, image in found]
-    levels = [(float(np.abs(image.astype(int) - frame.image).mean()), time) for time, image in scaled]
-    difference, time = min(levels)
+    difference, time = min((float(np.abs(grey(image) - wanted).mean()), time) for time, image in scaled)
     return time, difference
 
 
