@@ -24,6 +24,7 @@ STAMPS = {
     "stream.reading": "a frame's UTC stamp",
     "stream.retention": "which stored alerts are too old",
     "stream.sink": "when an outage began, in UTC",
+    "stream.strays": "which files are old enough to be nobody's",
 }
 """All modules that read the clock on the wall, and what for."""
 
