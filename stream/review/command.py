@@ -29,7 +29,6 @@ def review(
     """Serve a page to look at alerts and judge them: live levels, the day, clips, "this was normal"."""
     from stream.review.access import Access
     from stream.review.error import ReviewError
-    from stream.review.marking import Marking
     from stream.review.server import serve
     from stream.store import default_folder
 
@@ -45,4 +44,4 @@ def review(
     def tell() -> None:
         output.print(f"review: {access.address()} - Ctrl-C ends it", soft_wrap=True, highlight=False, markup=False)
 
-    serve(folder, host, port, access, Marking(folder, config_file), started=tell)
+    serve(folder, host, port, access, config_file=config_file, started=tell)

@@ -17,12 +17,17 @@ _LONGEST_LINE = 1000  # characters
 
 
 class Marking:
-    """Marks alerts of one store, one after the other: two at once would each change the model they read before."""
+    """Marks alerts of one store, one after the other: two at once would each change the model they read before.
 
-    def __init__(self, folder: Path, config_file: Path | None) -> None:
+    Args:
+        ending: Set when nobody waits any longer: what is under way is given up.
+    """
+
+    def __init__(self, folder: Path, config_file: Path | None, ending: asyncio.Event) -> None:
         self._options = ["--store", str(folder)]
         if config_file is not None:
             self._options += ["--config", str(config_file.absolute())]
+        self._ending = ending
         self._turn = asyncio.Lock()
 
     async def mark(self, alert_id: str, verdict: Verdict | None) -> str:
@@ -42,18 +47,27 @@ class Marking:
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,  # a Ctrl-C is for the server, which ends this one itself
             )
-            try:
-                async with asyncio.timeout(_PATIENCE_S):
-                    said, complained = await process.communicate()
-            except TimeoutError as error:
-                raise ReviewError(f"alerts {command} took more than {_PATIENCE_S:g} s: try it by hand") from error
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
+            said, complained = await self._output(process, command)
         if process.returncode:
             raise ReviewError(_last_line(complained) or f"alerts {command} ended with status {process.returncode}")
         return " ".join(said.decode(errors="replace").split())
+
+    async def _output(self, process: asyncio.subprocess.Process, command: str) -> tuple[bytes, bytes]:
+        """Both outputs of the process once it has ended by itself; else it is killed."""
+        output = asyncio.create_task(process.communicate())
+        ending = asyncio.create_task(self._ending.wait())
+        try:
+            await asyncio.wait((output, ending), timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+            if output.done():
+                return output.result()
+        finally:
+            ending.cancel()
+            if process.returncode is None:
+                process.kill()
+            await output
+        if self._ending.is_set():
+            raise ReviewError(f"alerts {command} was given up: the server of this page ends")
+        raise ReviewError(f"alerts {command} took more than {_PATIENCE_S:g} s: try it by hand")
 
 
 def _last_line(text: bytes) -> str:

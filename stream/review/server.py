@@ -27,11 +27,12 @@ _LONGEST_BODY = 4096  # bytes
 
 
 def serve(
-    folder: Path, host: str, port: int, access: Access, marking: Marking, *, started: Callable[[], None]
+    folder: Path, host: str, port: int, access: Access, *, config_file: Path | None, started: Callable[[], None]
 ) -> None:
     """Serve the page of this store until a signal says stop. Call it in the main thread.
 
     Args:
+        config_file: The site file, for marking.
         started: Called when the address can be opened.
 
     Raises:
@@ -44,6 +45,7 @@ def serve(
         listening = stack.enter_context(_listen(host, port))
         live = stack.enter_context(Live(folder))
         evidence, ending = Evidence(folder), asyncio.Event()
+        marking = Marking(folder, config_file, ending)
         app = Starlette(
             routes=routes(Api(store, evidence, marking), evidence, live, ending),
             exception_handlers=ERRORS,
@@ -83,7 +85,7 @@ class _Server(uvicorn.Server):
             self._tell_started()
             self._tell_started = None
         if self._signals.presses:
-            self._ending.set()  # streams that would never end by themselves
+            self._ending.set()  # for streams, which would never end by themselves, and what is being marked
             return True
         return await super().on_tick(counter)
 

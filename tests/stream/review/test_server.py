@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -191,14 +192,23 @@ def test_others_need_the_token_and_the_cookie_it_is_exchanged_for(tmp_path, stor
         assert ask(program.port, f"/api/alerts?token={token}")[0] == 200
 
 
-def test_it_ends_at_once_with_streams_open(tmp_path, store):
-    with served(tmp_path, store) as program, socket.create_connection(("127.0.0.1", program.port), 10.0) as stream:
+def test_it_ends_at_once_with_streams_open_and_an_alert_being_marked(tmp_path, store):
+    with (
+        served(tmp_path, store) as program,
+        socket.create_connection(("127.0.0.1", program.port), 10.0) as stream,
+        ThreadPoolExecutor(1) as pool,
+    ):
         stream.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         received = b""
         while b"no watch runs" not in received:
             received += stream.recv(65536)
+        path = "/api/alerts/20260131-140000-gate-00002/verdict"
+        marked = pool.submit(ask, program.port, path, "POST", {"verdict": "normal"}, **SAME_ORIGIN)
+        program.wait_for(lambda: any("mark-normal" in line for line in program.command_lines().values()))
         program.interrupt()
         assert program.end() == 0
+        status, _, body = marked.result(10.0)
+        assert (status, json.loads(body)["error"].partition(": ")[2]) == (409, "the server of this page ends")
         assert program.stderr == ""  # where uvicorn waits for a stream and gives up, it says so
 
 
