@@ -18,12 +18,13 @@ JOBS ?= $(shell expr $$(nproc) + 1)
 
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
-# What a real RTSP camera in the tests is made of.
-RTSP_PACKAGES := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
-	gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp glib-networking ffmpeg
+# The real parts in the tests: an RTSP camera, an MQTT broker, a browser.
+DEBIAN_PACKAGES := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+	gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-rtsp glib-networking ffmpeg mosquitto chromium \
+	chromium-driver
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench rtsp-server
+.PHONY: help setup demo test lint bench debian-packages
 
 help:
 	@sed -n '/^$$/q;s/^# \{0,1\}//p' Makefile
@@ -33,7 +34,7 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/python run_stream.py demo $(ARGS)
 
-test: .venv/installed-dev rtsp-server
+test: .venv/installed-dev debian-packages
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: .venv/installed-dev
@@ -49,19 +50,24 @@ bench: .venv/installed-dev
 	done; if [ -n "$$failed" ]; then echo "bench: failed:$$failed" >&2; exit 1; fi
 
 # Only as root on Debian and its kin, and only where something is missing. Without it some tests are skipped.
-rtsp-server:
+debian-packages:
 	@reason=; \
-	if /usr/bin/python3 tests/rtsp_server.py --check >/dev/null 2>&1 && command -v ffprobe >/dev/null; then exit 0; fi; \
-	if ! command -v apt-get >/dev/null; then reason="no apt-get here"; \
-	elif [ "$$(id -u)" != 0 ]; then reason="not root; once: sudo make rtsp-server"; \
+	missing=; \
+	for program in ffprobe mosquitto chromium chromedriver; do \
+		PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	if /usr/bin/python3 tests/rtsp_server.py --check >/dev/null 2>&1 && [ -z "$$missing" ]; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then reason=" no apt-get here"; \
+	elif [ "$$(id -u)" != 0 ]; then reason=" not root; once: sudo make debian-packages"; \
 	else \
-		echo "rtsp-server: installing Debian packages"; \
+		echo "debian-packages: installing what the tests need"; \
 		export DEBIAN_FRONTEND=noninteractive; \
-		{ timeout 120 apt-get update -qq && \
-		  timeout 240 apt-get install -qq -y --no-install-recommends $(RTSP_PACKAGES) $(BROKER_PACKAGES); } >/dev/null 2>&1 \
-		|| reason="apt-get failed"; \
+		timeout 120 apt-get update -qq >/dev/null 2>&1; \
+		for package in $(DEBIAN_PACKAGES); do \
+			timeout 240 apt-get install -qq -y --no-install-recommends $$package >/dev/null 2>&1 || reason="$$reason $$package"; \
+		done; \
 	fi; \
-	if [ -n "$$reason" ]; then echo "rtsp-server: not installed ($$reason); tests that need it are skipped"; fi
+	if [ -n "$$reason" ]; then echo "debian-packages: not all installed:$$reason; tests that need them are skipped"; fi
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

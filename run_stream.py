@@ -26,6 +26,7 @@ from stream import probe_command, status_command
 from stream import remote_commands as remote
 from stream.doctor import command as doctor_command
 from stream.notify import command as notify
+from stream.review import command as review_command
 
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]  # which typer has under no name of its own
 
@@ -72,6 +73,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     from stream.evidence import EvidenceError
     from stream.logs import LogError
     from stream.probe import ProbeError
+    from stream.review.error import ReviewError
     from stream.ring import RingError
     from stream.running import RunningError
     from stream.source_error import SourceError
@@ -89,6 +91,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         LogError,
         MarkingError,
         ProbeError,
+        ReviewError,
         RingError,
         RunningError,
         SourceError,
@@ -118,6 +121,7 @@ app.command()(_errors_in_one_line()(calibrate_command.calibrate))
 app.command()(_errors_in_one_line(interrupted=0)(stream.watch))
 app.command()(_errors_in_one_line()(status_command.status))
 app.command()(_errors_in_one_line()(stream.reload))
+app.command()(_errors_in_one_line(interrupted=0)(review_command.review))
 app.command()(_errors_in_one_line()(notify.notify_test))
 app.command()(_errors_in_one_line()(remote.keys))
 app.command()(_errors_in_one_line(interrupted=0)(remote.dashboard))

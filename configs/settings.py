@@ -236,10 +236,20 @@ class HealthSettings(Section):
     @classmethod
     def _is_host_and_port(cls, listen: str | None) -> str | None:
         if listen is not None:
-            match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):([0-9]{1,5})", listen)
-            if match is None or not 1 <= int(match[2]) <= 65535:
-                raise ValueError(f"must be HOST:PORT, as 127.0.0.1:9477 or [::1]:9477, not {listen!r}")
+            host_and_port(listen)
         return listen
+
+
+def host_and_port(listen: str) -> tuple[str, int]:
+    """The two parts of HOST:PORT; an IPv6 address stands in brackets there, and without them here.
+
+    Raises:
+        ValueError: It is not of this form.
+    """
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):([0-9]{1,5})", listen)
+    if match is None or not 1 <= int(match[2]) <= 65535:
+        raise ValueError(f"must be HOST:PORT, as 127.0.0.1:9477 or [::1]:9477, not {listen!r}")
+    return match[1].strip("[]"), int(match[2])
 
 
 def expand_environment(text: str) -> str:

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from configs.settings import host_and_port
 from stream import metrics
 from stream.bus import Endpoints, Publisher, Subscriber
 from stream.child import ChildError, Parent
@@ -42,9 +43,8 @@ def run(spec: HealthSpec, parent: Parent) -> None:
     Raises:
         ChildError: It cannot listen there.
     """
-    host, _, port = spec.listen.rpartition(":")
     try:
-        server = HealthServer(host.strip("[]"), int(port))
+        server = HealthServer(*host_and_port(spec.listen))
     except OSError as error:
         raise ChildError(f"cannot listen at {spec.listen}: {error.strerror}: name another with --health") from error
     state = State(spec.cameras, Moment.now())

@@ -81,9 +81,14 @@ def nothing_is_left_behind():
     before = _held()
     yield
     deadline_s = time.monotonic() + PATIENCE_S
-    while (left := _held() - before) and (left := left - _of_others(left)) and time.monotonic() < deadline_s:
+    while (left := _left(before)) and time.monotonic() < deadline_s:
         time.sleep(0.02)
     assert not left, f"left behind: {', '.join(sorted(map(_describe, left)))}"
+
+
+def _left(before):
+    left = _held() - before
+    return left - _of_others(left) - _of_fixtures(left, before)
 
 
 def _held():
@@ -128,4 +133,18 @@ def _of_others(held):
             except OSError:  # gone, or another user's
                 continue
             found |= {("shared memory", name) for name in names if f"/dev/shm/{name}" in mapped}
+    return found
+
+
+def _of_fixtures(left, before):
+    """Processes started by one that was there before, such as a browser's for its pages: they end with it."""
+    found = set()
+    for kind, which in left:
+        if kind == "child":
+            try:
+                above = {(kind, parent.pid) for parent in psutil.Process(which).parents()}
+            except psutil.NoSuchProcess:
+                continue
+            if above & before:
+                found.add((kind, which))
     return found

@@ -44,6 +44,19 @@ def test_what_a_test_leaves_behind_fails_it(tmp_path, body, left):
     assert left in said
 
 
+def test_what_a_process_of_a_fixture_starts_later_is_not_the_tests(tmp_path):
+    said = run_one(
+        tmp_path,
+        "    browser.stdin.write(b'go\\n')\n"
+        "    browser.stdin.flush()\n"
+        "    assert browser.stdout.readline() == b'there\\n'\n\n"
+        "browser = subprocess.Popen(['sh', '-c', 'read go; sleep 2 & echo there; wait'], "
+        "stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n",
+    )
+    assert "1 passed" in said
+    assert "error" not in said
+
+
 def test_a_test_that_tidies_up_passes(tmp_path):
     said = run_one(
         tmp_path,

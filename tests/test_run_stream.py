@@ -71,6 +71,7 @@ def test_the_commands_are_those_that_were_promised():
         "watch",
         "status",
         "reload",
+        "review",
         "probe",
         "doctor",
         "keys",

@@ -8,12 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detector import bundle, stretch
-from detector.detector import Sighting, features, from_bundle
-from detector.features.network import Network
-from detector.stretch import About, Stretch
+from detector.stretch import Stretch
 from stream.clock import utc_text
-from stream.source import open_source
 from stream.store import AlertRecord, Store
+from tests.kept_stretch import seen
 from tests.program import run
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -29,24 +27,7 @@ def utc(time_s):
 @pytest.fixture(scope="module")
 def van(street):
     """What a watch keeps of the van."""
-    model = bundle.read(street.model)
-    made, network = model.preparation, Network("cpu", 1)
-    _, observer = from_bundle(model, "street.mulde", "cpu")
-    times_s, seen = [], []
-    with open_source(VAN, size=(made.width, made.height), rate_fps=made.rate_fps, connection=None) as source:
-        for one in source:
-            times_s.append(one.stream_time_s)
-            seen += features(network, [Sighting(observer=observer, image=one.image, time_s=one.stream_time_s)])
-    about = About(
-        camera="gate",
-        model="",
-        width=made.width,
-        height=made.height,
-        rate_fps=made.rate_fps,
-        started_utc=utc(times_s[0]),
-        ended_utc=utc(times_s[-1]),
-    )
-    return Stretch(about=about, times_s=tuple(times_s), seen=tuple(seen))
+    return seen(street.model, VAN, camera="gate", began=NOON)
 
 
 class Site:
