@@ -50,7 +50,7 @@ class Broker:
 
     def __init__(self, folder, password="", certificate=None):
         if MOSQUITTO is None:
-            pytest.skip("no mosquitto here: sudo make rtsp-server")
+            pytest.skip("no mosquitto here: sudo make debian-packages")
         self.port = free_port()
         self._folder = folder / "broker"
         self._folder.mkdir()
