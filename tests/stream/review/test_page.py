@@ -1,5 +1,6 @@
 """The page in a real Chromium: what a person sees, presses and types, and what of it reaches the store."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -388,3 +389,24 @@ def test_a_picture_that_was_removed_leaves_the_page_as_it_is(page, store):
     page.js("document.querySelector('#list li:nth-child(4) a').click()")
     page.is_chosen(3)
     page.until("document.querySelector('.stage img')?.naturalWidth > 0")
+
+
+def test_the_token_opens_the_page_and_leaves_the_address_at_once(chromium, store, tmp_path):
+    with served(tmp_path, store, host="0.0.0.0") as program:
+        token = re.search(r"\?token=(\S+)", program.stdout)[1]
+        page = Page(chromium, f"http://127.0.0.1:{program.port}/")
+        chromium.get(page.address)
+        assert "A token is needed" in page.text("body")
+        page.open(hash_=f"?token={token}")
+        assert page.js("location.href").startswith(page.address)
+        assert token not in page.js("location.href")
+        assert page.js("document.cookie") == ""  # not for scripts
+        page.until("document.querySelector('video')?.readyState >= 1")
+        page.press("j")
+        page.is_chosen(1)
+        page.until("document.querySelector('.stage img')?.naturalWidth > 0")
+        page.open()  # the cookie is enough
+        chromium.get("about:blank")
+        noted = [one["message"] for one in chromium.get_log("browser") if one["level"] == "SEVERE"]
+        assert noted  # of the page that was refused, and its icon
+        assert [one for one in noted if "401 (Unauthorized)" not in one] == []
