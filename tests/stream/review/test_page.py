@@ -383,12 +383,13 @@ def test_what_was_normal_is_learned_and_taken_back(page, street, store):
 def test_a_picture_that_was_removed_leaves_the_page_as_it_is(page, store):
     page.expected_errors = 1
     gone = evidence_path(store, "yard", page.rows()[3], "clean")
-    gone.unlink()
+    kept = gone.rename(gone.with_name("kept"))
     page.js("document.querySelector('#list li:nth-child(4) img').src += '-again'")
     page.until("document.querySelector('#list li:nth-child(4) img') === null")
     page.js("document.querySelector('#list li:nth-child(4) a').click()")
     page.is_chosen(3)
     page.until("document.querySelector('.stage img')?.naturalWidth > 0")
+    kept.rename(gone)
 
 
 def test_the_token_opens_the_page_and_leaves_the_address_at_once(chromium, store, tmp_path):
