@@ -1,5 +1,6 @@
 """The page in a real Chromium: what a person sees, presses and types, and what of it reaches the store."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -382,9 +383,31 @@ def test_what_was_normal_is_learned_and_taken_back(page, street, store):
 def test_a_picture_that_was_removed_leaves_the_page_as_it_is(page, store):
     page.expected_errors = 1
     gone = evidence_path(store, "yard", page.rows()[3], "clean")
-    gone.unlink()
+    kept = gone.rename(gone.with_name("kept"))
     page.js("document.querySelector('#list li:nth-child(4) img').src += '-again'")
     page.until("document.querySelector('#list li:nth-child(4) img') === null")
     page.js("document.querySelector('#list li:nth-child(4) a').click()")
     page.is_chosen(3)
     page.until("document.querySelector('.stage img')?.naturalWidth > 0")
+    kept.rename(gone)
+
+
+def test_the_token_opens_the_page_and_leaves_the_address_at_once(chromium, store, tmp_path):
+    with served(tmp_path, store, host="0.0.0.0") as program:
+        token = re.search(r"\?token=(\S+)", program.stdout)[1]
+        page = Page(chromium, f"http://127.0.0.1:{program.port}/")
+        chromium.get(page.address)
+        assert "A token is needed" in page.text("body")
+        page.open(hash_=f"?token={token}")
+        assert page.js("location.href").startswith(page.address)
+        assert token not in page.js("location.href")
+        assert page.js("document.cookie") == ""  # not for scripts
+        page.until("document.querySelector('video')?.readyState >= 1")
+        page.press("j")
+        page.is_chosen(1)
+        page.until("document.querySelector('.stage img')?.naturalWidth > 0")
+        page.open()  # the cookie is enough
+        chromium.get("about:blank")
+        noted = [one["message"] for one in chromium.get_log("browser") if one["level"] == "SEVERE"]
+        assert noted  # of the page that was refused, and its icon
+        assert [one for one in noted if "401 (Unauthorized)" not in one] == []
