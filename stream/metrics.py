@@ -119,6 +119,14 @@ def _of_cameras(state: State) -> Iterator[list[str]]:
         [bound / 1000.0 for bound in LATENCY_BOUNDS_MS],
         [({"camera": one.name}, one.latency_counts, one.latency_sum_ms / 1000.0) for one in cameras],
     )
+    for counter, name, kind, meaning in (
+        ("clips_written", "clips_written_total", "counter", "Clips of alerts that are whole."),
+        ("clips_failed", "clips_failed_total", "counter", "Clips that could not be written."),
+        ("clip_memory_bytes", "clip_memory_bytes", "gauge", "Memory for what may become the start of a clip."),
+    ):
+        counts = [(one.name, state.counters(f"capture-{one.name}").get(counter)) for one in cameras]
+        samples = [({"camera": camera}, count) for camera, count in counts if count is not None]
+        yield _family(name, kind, meaning, samples)
     yield _family(
         "scores_missed_total",
         "counter",

@@ -62,6 +62,7 @@ def state():
             "drop/gate/stale": 7,
             "backlog_dropped": 8,
         },
+        "capture-gate": {"clips_written": 20, "clips_failed": 21, "clip_memory_bytes": 22},
         "notify": {
             "waiting/ops": 12,
             "held/ops": 13,
@@ -115,6 +116,9 @@ def test_what_is_known_is_told(state):
         ("alerts_removed_total", ""): 11,
         ("scores_dropped_total", ""): 8,
         ("scores_missed_total", 'camera="gate"'): 0,
+        ("clips_written_total", 'camera="gate"'): 20,
+        ("clips_failed_total", 'camera="gate"'): 21,
+        ("clip_memory_bytes", 'camera="gate"'): 22,
         ("notices_waiting", 'channel="ops"'): 12,
         ("notices_held", 'channel="ops"'): 13,
         ("notices_sent_total", 'channel="ops"'): 14,
