@@ -5,9 +5,9 @@
 
 The alerts are those of the whole application, calibrated on the training clips and watching eight test clips one
 after the other over RTSP; of each clip is told where it begins, whether the peak's frame is in it at its time, by its
-picture, and whether ffprobe reads all of it. Alerts are cut off soon, so that there are more of them. The cost is
-that of one capture process at 1080p25, H.264 at 4 Mbit/s, 5 pictures a second analysed: without clips, with the
-memory for them, and while one is being written all the time.
+picture, whether ffprobe reads all of it, and whether Chromium, where there is one, plays it to its end. Alerts are
+cut off soon, so that there are more of them. The cost is that of one capture process at 1080p25, H.264 at 4 Mbit/s, 5
+pictures a second analysed: without clips, with the memory for them, and while one is being written all the time.
 Exit status 1 where a clip breaks its promise.
 """
 
@@ -51,12 +51,16 @@ _BUDGET = ("--alerts-per-day", "480")
 _START_S = 60.0
 _FRAMES_AROUND = 5  # among which the peak's frame must be found by its picture
 _TIME_S = 0.001
+_NO_CHROMIUM = "not here"
 _SETTINGS = EvidenceSettings()
 _DRAWN_S = 12.0
 _RATE_FPS = 5.0
 _WARM_UP_S = 20.0  # longer than what is kept
 
+_PLAYED_S = 30.0  # at 16 times its speed
+
 _capture: Callable[..., AbstractContextManager[Any]] = importlib.import_module("tests.faults.capture").capture
+_browser = importlib.import_module("tests.stream.review.browser")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class Check:
     size: int
     """Bytes."""
     ffprobe: str
+    chromium: str
 
     @property
     def is_right(self) -> bool:
@@ -83,7 +88,7 @@ class Check:
         begins = (
             -self.key_interval_s - _TIME_S <= self.offset_s <= max(0.0, _SETTINGS.pre_roll_s + earliest_s) + _TIME_S
         )
-        return begins and self.has_peak and self.ffprobe == "plays"
+        return begins and self.has_peak and self.ffprobe == "plays" and self.chromium in ("plays", _NO_CHROMIUM)
 
 
 def main() -> None:
@@ -134,7 +139,9 @@ def _alerts(folder: Path, data: Path, model: Path | None, longest_s: float) -> b
         played = [image for file in test for _, image in _pictures(file)]
         with Store.open(watch.store) as kept:
             records = sorted(kept.find(), key=lambda record: record.started_s)
-        checks = [_check(record, played, fps) for record in records if _clip_of(record)]
+        clips = [(record, path) for record in records if (path := _clip_of(record)) is not None]
+        plays = _in_chromium([path for _, path in clips], folder / "chromium")
+        checks = [_check(record, path, played, fps, plays[path]) for record, path in clips]
     return _print_checks(checks, len(records))
 
 
@@ -142,9 +149,7 @@ def _clip_of(record: AlertRecord) -> Path | None:
     return next((Path(name) for name in record.evidence if name.endswith(".mp4")), None)
 
 
-def _check(record: AlertRecord, played: list[npt.NDArray[np.uint8]], fps: float) -> Check:
-    path = _clip_of(record)
-    assert path is not None, "asked before"
+def _check(record: AlertRecord, path: Path, played: list[npt.NDArray[np.uint8]], fps: float, plays: str) -> Check:
     start_s = start_of(path)
     if start_s is None:
         raise SystemExit(f"{path} is no clip")
@@ -171,6 +176,7 @@ def _check(record: AlertRecord, played: list[npt.NDArray[np.uint8]], fps: float)
         length_s=found[-1][0],
         size=path.stat().st_size,
         ffprobe=_ffprobe(path, len(found)),
+        chromium=plays,
     )
 
 
@@ -192,6 +198,25 @@ def _ffprobe(path: Path, frames: int) -> str:
     return "plays" if int(stream["nb_read_frames"]) == frames else f"{stream['nb_read_frames']} of {frames} frames"
 
 
+def _in_chromium(paths: list[Path], profile: Path) -> dict[Path, str]:
+    """Of each clip whether the browser plays it from its first picture to its last."""
+    if _browser.missing():
+        return dict.fromkeys(paths, _NO_CHROMIUM)
+    play = (
+        "const video = document.querySelector('video'), done = arguments[0];"
+        "video.onended = () => done('plays'); video.onerror = () => done(video.error.message);"
+        "video.muted = true; video.currentTime = 0; video.playbackRate = 16;"
+        "video.play().catch(why => done('' + why));"
+    )
+    found = {}
+    with _browser.chromium(profile) as driver:
+        driver.set_script_timeout(_PLAYED_S)
+        for path in paths:
+            driver.get(path.as_uri())
+            found[path] = str(driver.execute_async_script(play))
+    return found
+
+
 def _print_checks(checks: list[Check], alerts: int) -> bool:
     print(f"\n{alerts} alerts, {len(checks)} clips; pre-roll {_SETTINGS.pre_roll_s:g} s\n")
     print_table(
@@ -205,6 +230,7 @@ def _print_checks(checks: list[Check], alerts: int) -> bool:
             "length",
             "size",
             "ffprobe",
+            "Chromium",
             "right",
         ),
         [
@@ -218,6 +244,7 @@ def _print_checks(checks: list[Check], alerts: int) -> bool:
                 f"{check.length_s:.1f} s",
                 f"{check.size / 1e6:.1f} MB",
                 check.ffprobe,
+                check.chromium,
                 "yes" if check.is_right else "NO",
             ]
             for check in checks

@@ -4,7 +4,7 @@ import pytest
 
 from detector.features.background import empty_scene
 from detector.features.grid import Grid
-from detector.features.motion import _PAUSE_S
+from detector.features.motion import PAUSE_S
 from detector.observer import Observer
 
 GRID = Grid(176, 320)
@@ -44,12 +44,12 @@ def test_an_empty_scene_has_no_activity(empty, scene):
 def test_what_stands_still_is_seen_and_has_no_speed(empty, scene):
     observer = Observer(GRID, 5.0, scene=scene)
 
-    for time_s in np.arange(0.0, _PAUSE_S + 3.0, 0.2):
+    for time_s in np.arange(0.0, PAUSE_S + 3.0, 0.2):
         activity = observer.step(with_thing(empty, 128), time_s)
         assert len(activity.cells) >= 9
         assert {8, 9, 10} <= set(columns(activity)) <= set(range(7, 12))
         assert not activity.speed.any()
-        assert activity.still_s == pytest.approx(max(time_s - _PAUSE_S, 0.0), abs=1e-3)
+        assert activity.still_s == pytest.approx(max(time_s - PAUSE_S, 0.0), abs=1e-3)
 
     assert activity.still_s.min() > 2.5
 
@@ -70,7 +70,7 @@ def test_what_moves_on_the_spot_is_never_still(empty, scene):
     observer = Observer(GRID, 5.0, scene=scene)
     middle = (64 + 24) // 16 * GRID.columns + (64 + 24) // 16
 
-    for number in range(round((_PAUSE_S + 3.0) * 5)):
+    for number in range(round((PAUSE_S + 3.0) * 5)):
         activity = observer.step(with_thing(empty, 64 + 8 * (number % 2)), number / 5)
         assert activity.still_s[activity.cells == middle] == [0.0]
         assert number == 0 or activity.speed[activity.cells == middle] > 0.0

@@ -7,7 +7,7 @@ from detector.features.motion import (
     _FORGIVING,
     _LEAST_FLOW_PX,
     _MOVING_PERCENT_PER_S,
-    _PAUSE_S,
+    PAUSE_S,
     Motion,
     Stillness,
     vectors,
@@ -175,22 +175,22 @@ def stillness():
 
 
 def test_stillness_is_gathered_second_by_second_beyond_a_pause_up_to_a_minute(stillness):
-    at_s = times(0.0, _PAUSE_S + 80.0)
+    at_s = times(0.0, PAUSE_S + 80.0)
 
     seconds = still_s(stillness, [(True, time_s) for time_s in at_s])
 
-    assert seconds == pytest.approx(np.clip(at_s - _PAUSE_S, 0.0, 60.0), rel=1e-3, abs=1e-3)
+    assert seconds == pytest.approx(np.clip(at_s - PAUSE_S, 0.0, 60.0), rel=1e-3, abs=1e-3)
     assert max(seconds) == seconds[-1] == pytest.approx(60.0)
 
 
 def test_a_pause_as_anybody_makes_it_is_no_stillness(stillness):
-    seconds = still_s(stillness, [(True, time_s) for time_s in times(0.0, 0.99 * _PAUSE_S)])
+    seconds = still_s(stillness, [(True, time_s) for time_s in times(0.0, 0.99 * PAUSE_S)])
 
     assert set(seconds) == {0.0}
 
 
 def test_a_moment_of_movement_is_forgiven_and_a_longer_one_is_not(stillness):
-    end_s = _PAUSE_S + 10.0
+    end_s = PAUSE_S + 10.0
     assert still_s(stillness, [(True, time_s) for time_s in times(0.0, end_s)])[-1] == pytest.approx(10.0, rel=1e-3)
 
     moment = still_s(stillness, [(False, end_s + 0.2), (True, end_s + 0.4)])
@@ -202,21 +202,21 @@ def test_a_moment_of_movement_is_forgiven_and_a_longer_one_is_not(stillness):
 
 
 def test_after_a_long_movement_a_pause_is_a_pause_again(stillness):
-    end_s = _PAUSE_S + 10.0
+    end_s = PAUSE_S + 10.0
     moved_s = end_s + 1.0 + end_s / _FORGIVING
     still_s(stillness, [(True, time_s) for time_s in times(0.0, end_s)])
     still_s(stillness, [(False, time_s) for time_s in times(end_s, moved_s)])
 
-    seconds = still_s(stillness, [(True, time_s) for time_s in times(moved_s, moved_s + _PAUSE_S + 2.0)])
+    seconds = still_s(stillness, [(True, time_s) for time_s in times(moved_s, moved_s + PAUSE_S + 2.0)])
 
     assert seconds[0] == 0.0
     assert seconds[-1] == pytest.approx(2.0, abs=1e-2)
 
 
 def test_time_that_nobody_saw_is_no_stillness(stillness):
-    still_s(stillness, [(True, time_s) for time_s in times(0.0, _PAUSE_S)])
+    still_s(stillness, [(True, time_s) for time_s in times(0.0, PAUSE_S)])
 
-    assert still_s(stillness, [(True, _PAUSE_S + 500.0), (True, 3.0)]) == pytest.approx([1.0, 1.0], abs=1e-3)
+    assert still_s(stillness, [(True, PAUSE_S + 500.0), (True, 3.0)]) == pytest.approx([1.0, 1.0], abs=1e-3)
 
 
 def test_vectors_are_logarithms_of_speed():
