@@ -20,12 +20,13 @@ from calibrate.evaluate import command as evaluate_command
 from calibrate.feedback import commands as feedback_commands
 from calibrate.toy import command as toy_command
 from configs.options import fail, messages
-from stream import alerts_commands as alerts
 from stream import commands as stream
-from stream import probe_command, status_command
 from stream import remote_commands as remote
+from stream.alerts import commands as alerts
 from stream.doctor import command as doctor_command
+from stream.health import status_command
 from stream.notify import command as notify
+from stream.probe import command as probe_command
 from stream.review import command as review_command
 
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]  # which typer has under no name of its own
@@ -69,14 +70,14 @@ def _mendable() -> tuple[type[Exception], ...]:
     from detector.bundle import BundleError
     from detector.features.clip_weights import ClipError
     from stream.bus import BusError
-    from stream.bus_keys import KeysError
+    from stream.bus.keys import KeysError
     from stream.evidence import EvidenceError
     from stream.logs import LogError
-    from stream.probe import ProbeError
+    from stream.probe.facts import ProbeError
     from stream.review.error import ReviewError
     from stream.ring import RingError
     from stream.running import RunningError
-    from stream.source_error import SourceError
+    from stream.source.error import SourceError
     from stream.store import StoreError
 
     return (

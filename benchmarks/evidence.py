@@ -29,10 +29,10 @@ from stream import child
 from stream.bus import Broker, Endpoints, ScoreSender, Subscriber
 from stream.clock import utc_text
 from stream.messages import Alert, Score
-from stream.retention import Limits
 from stream.ring import Ring
-from stream.sink import SinkSpec
-from stream.sink_camera import SinkCamera
+from stream.sink.camera import SinkCamera
+from stream.sink.process import SinkSpec
+from stream.sink.retention import Limits
 from stream.source import open_source
 from stream.store import Store, role_of
 
@@ -135,7 +135,9 @@ def _policy() -> PolicySettings:
 def _started(spec: SinkSpec, log: Path) -> tuple[multiprocessing.process.BaseProcess, Connection]:
     context = multiprocessing.get_context("spawn")
     line, there = context.Pipe()
-    process = context.Process(target=child.main, args=("sink", "stream.sink:run", spec, there, log), daemon=True)
+    process = context.Process(
+        target=child.main, args=("sink", "stream.sink.process:run", spec, there, log), daemon=True
+    )
     process.start()
     there.close()
     if not line.poll(_READY_S) or line.recv() != (child.READY, ""):

@@ -13,7 +13,7 @@ from calibrate.interrupt import exit_on_interrupt
 from configs.options import ConfigFile, Device, DeviceOption, Sources, StoreFolder, fail, messages, output
 from configs.schema import Config, ConfigError, load
 from configs.settings import CalibrationSettings, CameraSettings
-from stream.source_arguments import expanded
+from stream.source.arguments import expanded
 
 
 def calibrate(

@@ -10,7 +10,7 @@ import typer
 
 from configs.options import ConfigFile, DeviceOption, Sources, StoreFolder, fail, output
 from configs.schema import Config, load, load_store, validate
-from stream.source_arguments import expanded
+from stream.source.arguments import expanded
 
 if TYPE_CHECKING:
     from stream.demo import Tally

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stream.clock import utc_text
-from stream.source_error import redact
+from stream.source.error import redact
 
 _STANDARD_ERROR = 2
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)

@@ -6,12 +6,12 @@ from typing import Literal
 from configs.notify import NotifySettings
 from configs.settings import BusSettings, HealthSettings
 from stream.bus import Endpoints
-from stream.bus_keys import server_options
-from stream.bus_relay import PROCESS as RELAY
-from stream.bus_relay import RelaySpec
+from stream.bus.keys import server_options
+from stream.bus.relay import PROCESS as RELAY
+from stream.bus.relay import RelaySpec
 from stream.dashboard.process import DashboardSpec
-from stream.health import PROCESS as HEALTH
-from stream.health import HealthSpec
+from stream.health.process import PROCESS as HEALTH
+from stream.health.process import HealthSpec
 from stream.notify.spec import PROCESS as NOTIFY
 from stream.notify.spec import NotifySpec
 from stream.printer import PrinterSpec
@@ -57,12 +57,12 @@ def servers(health: HealthSettings, bus: BusSettings, endpoints: Endpoints, came
     children = []
     if health.listen is not None:
         asked = HealthSpec(endpoints=endpoints, cameras=cameras, listen=health.listen)
-        children.append(Child(name=HEALTH, target="stream.health:run", spec=asked, stage=STAGE, adapts=True))
+        children.append(Child(name=HEALTH, target="stream.health.process:run", spec=asked, stage=STAGE, adapts=True))
     if bus.listen is not None:
         assert bus.keys is not None, "asked by the schema"
         server_options(bus.keys)  # what is wrong with them is told now
         relay = RelaySpec(endpoints=endpoints, listen=bus.listen, keys=bus.keys)
-        children.append(Child(name=RELAY, target="stream.bus_relay:run", spec=relay, stage=STAGE))
+        children.append(Child(name=RELAY, target="stream.bus.relay:run", spec=relay, stage=STAGE))
     return children
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from configs.settings import SupervisorSettings
 from stream.bus import Endpoints
-from stream.bus_reach import reach
+from stream.bus.reach import reach
 from stream.observers import Show, viewers
 from stream.running import sockets
 from stream.site import Outcome, run

@@ -19,7 +19,7 @@ def keys(
     ] = None,
 ) -> None:
     """Make the keys with which other machines may watch this one. Replaces none that are there."""
-    from stream.bus_keys import ALLOWED, make_client, make_server
+    from stream.bus.keys import ALLOWED, make_client, make_server
 
     made = make_server(folder)
     _say(f"{folder}/server.key_secret", f"{'made' if made else 'was there'}; stays here, and nobody else may read it")

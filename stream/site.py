@@ -20,18 +20,18 @@ from configs.schema import Config, ConfigError
 from configs.settings import AnalysisSettings, CameraSettings, ClipSettings, MemorySettings
 from detector.bundle import Bundle, BundleError, ClipPreparation, Preparation, check_settings, read_all
 from stream import logs
-from stream.bus_keys import KeysError
+from stream.bus.keys import KeysError
 from stream.capture import CaptureSpec
 from stream.clips import ClipSpec
 from stream.notify.apprise_service import check_installed
 from stream.observers import STAGE, Show, notifiers, servers, viewers
 from stream.reload import ReloadError
-from stream.retention import Limits
 from stream.ring import Ring, RingError, RingSpec, slots_for
 from stream.running import Claim, claim
 from stream.seat import Child
-from stream.sink import SinkSpec
-from stream.sink_camera import SinkCamera
+from stream.sink.camera import SinkCamera
+from stream.sink.process import SinkSpec
+from stream.sink.retention import Limits
 from stream.source import SourceError, analysed_size, is_camera, open_source, redact
 from stream.stopping import StopSignals
 from stream.store import FOOTAGE, Store, default_folder
@@ -289,7 +289,7 @@ class _Site:
             *self._viewers(tuple(places)),
             *servers(config.health, config.bus, self._endpoints, tuple(places)),
             *notifiers(config.notify, self._endpoints, self._folder, tuple(places)),
-            Child(name="sink", target="stream.sink:run", spec=sink, stage=_SINK, adapts=True),
+            Child(name="sink", target="stream.sink.process:run", spec=sink, stage=_SINK, adapts=True),
             Child(name="worker", target="stream.worker:run", spec=worker, stage=_WORKER, adapts=True),
             *(Child(name=spec.process, target="stream.capture:run", spec=spec, stage=_CAPTURE) for spec in captures),
         ]

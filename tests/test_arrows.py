@@ -29,16 +29,16 @@ EXCEPTIONS = {
     "stream.site": ("detector.bundle",),  # free of torch: what the saved models say about their cameras
 }
 OWNERS = {
-    "zmq": ("stream.bus", "stream.bus_*"),
+    "zmq": ("stream.bus*",),
     "multiprocessing.shared_memory": ("stream.ring",),
     "av": (
-        "stream.source_av",
-        "stream.source_codecs",
-        "stream.source_diagnosis",
+        "stream.source.ffmpeg",
+        "stream.source.codecs",
+        "stream.source.diagnosis",
         "stream.clips.mp4",
         "stream.clips.template",
     ),
-    "cv2.VideoCapture": ("stream.source_webcam",),
+    "cv2.VideoCapture": ("stream.source.webcam",),
     "yaml": ("configs.schema",),
     "paho": ("stream.notify.mqtt",),
     "apprise": ("stream.notify.apprise_service",),
@@ -56,13 +56,13 @@ OWNERS = {
 }
 """The only modules that may touch a library."""
 PROCESSES = (
-    "stream.bus_relay",
+    "stream.bus.relay",
     "stream.capture",
     "stream.dashboard.process",
-    "stream.health",
+    "stream.health.process",
     "stream.notify.process",
     "stream.review.server",
-    "stream.sink",
+    "stream.sink.process",
     "stream.supervisor",
     "stream.worker",
 )
@@ -200,7 +200,7 @@ def test_torch_is_loaded_by_the_worker_only(name):
         ("configs.schema", "import detector"),
         ("calibrate.train", "def f():\n    from stream.bus import Publisher"),
         ("calibrate.train", "import stream"),
-        ("stream.sink", "from detector.bundle import Bundle"),
+        ("stream.sink.process", "from detector.bundle import Bundle"),
         ("stream.site", "from detector import mulde"),
         ("stream.capture", "import importlib\nimportlib.import_module('detector.mulde')"),
         ("stream.capture", "from tests import clips"),
@@ -219,11 +219,11 @@ def test_an_arrow_that_is_wrong_is_noticed(name, source):
         ("stream.worker", "import multiprocessing.shared_memory"),
         ("stream.worker", "import multiprocessing as m\nm.shared_memory.SharedMemory()"),
         ("stream.capture", "from av.container import InputContainer"),
-        ("stream.source_scene", "import cv2\ncv2.VideoCapture(0)"),
-        ("stream.source_scene", "import cv2 as c\nc.VideoCapture(0)"),
-        ("stream.source_scene", "from cv2 import VideoCapture"),
+        ("stream.source.scene", "import cv2\ncv2.VideoCapture(0)"),
+        ("stream.source.scene", "import cv2 as c\nc.VideoCapture(0)"),
+        ("stream.source.scene", "from cv2 import VideoCapture"),
         ("stream.capture", "import yaml"),
-        ("stream.sink", "import sqlite3"),
+        ("stream.sink.process", "import sqlite3"),
         ("stream.worker", "import torch"),
         ("detector.bundle", "import pickle"),
         ("detector.bundle", "def f():\n    import joblib"),
@@ -238,7 +238,7 @@ def test_a_library_in_the_wrong_hands_is_noticed(name, source):
     [
         ("stream.worker", "from detector.mulde import Energy\nimport cv2\ncv2.resize(1, 2)"),
         ("stream.site", "from detector.bundle import read\nfrom stream.worker_spec import Spec"),
-        ("calibrate.train", "import torch\nfrom stream.source import open_source\nfrom stream.source_error import X"),
+        ("calibrate.train", "import torch\nfrom stream.source import open_source\nfrom stream.source.error import X"),
         ("stream.ring", "from multiprocessing import resource_tracker, shared_memory"),
         ("stream.child", "import multiprocessing.connection\nmultiprocessing.connection.wait([])"),
     ],

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.program import Program, run
-from tests.stream.test_metrics import samples
+from tests.stream.health.test_metrics import samples
 
 TROUBLE, NOTHING_RUNS = 1, 3
 

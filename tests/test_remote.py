@@ -11,9 +11,9 @@ import zmq
 
 from stream.messages import Camera
 from tests.program import PROGRAM, Program, run
+from tests.stream.bus.test_lanes import score
+from tests.stream.bus.test_relay import free_port, relay, site  # noqa: F401 - fixtures
 from tests.stream.pseudo_terminal import PseudoTerminal
-from tests.stream.test_bus import score
-from tests.stream.test_bus_relay import free_port, relay, site  # noqa: F401 - fixtures
 from tests.test_run_stream import closed_port, one_line
 
 PASSWORD = "s3cret-word"

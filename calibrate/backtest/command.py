@@ -17,7 +17,7 @@ from calibrate.computing import use
 from calibrate.interrupt import exit_on_interrupt
 from configs.options import ConfigFile, Device, DeviceOption, fail, messages, output
 from configs.schema import Config, ConfigError, load
-from stream.source_arguments import expanded
+from stream.source.arguments import expanded
 
 if TYPE_CHECKING:
     from calibrate.backtest.outcome import Level, Span

@@ -23,8 +23,8 @@ from calibrate.evaluate.labels import (
     from_json,
     from_ranges,
 )
-from stream.source_error import NotFoundError
-from stream.source_frames import frames_url, pictures
+from stream.source.error import NotFoundError
+from stream.source.frames import frames_url, pictures
 
 _UCSD_FPS, _AVENUE_FPS, _SHANGHAI_FPS = 10.0, 25.0, 24.0
 

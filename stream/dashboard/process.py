@@ -21,9 +21,9 @@ from stream.dashboard.focus import Focus, pressed
 from stream.dashboard.page import render
 from stream.dashboard.picture import Pictures
 from stream.dashboard.svg import export_svg
+from stream.dashboard.terminal import Terminal, TerminalError
 from stream.messages import Health
 from stream.overview import Moment, State
-from stream.terminal import Terminal, TerminalError
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 
 from configs.settings import WorkerSettings
 from stream.doctor.finding import Finding
-from stream.source_codecs import missing
+from stream.source.codecs import missing
 
 _PROJECT = "mulde-stream"
 _ROOT = Path(__file__).parents[2]

@@ -17,17 +17,17 @@ STAMPS = {
     "calibrate.calibration": "when a model was made",
     "calibrate.feedback.update": "the same",
     "calibrate.toy.command": "a folder's name",
-    "stream.alerts_commands": "which stored alerts are asked for",
+    "stream.alerts.commands": "which stored alerts are asked for",
     "stream.clock": "UTC stamps of messages and records",
     "stream.commands": "which stored alerts are the demo's",
     "stream.doctor.resources": "whether it can be believed",
     "stream.notify.webhook": "when a signature was made, for its receiver",
     "stream.overview": "the time of day on the dashboard",
     "stream.reading": "a frame's UTC stamp",
-    "stream.retention": "which stored alerts are too old",
-    "stream.sink": "when an outage began, in UTC",
+    "stream.sink.retention": "which stored alerts are too old",
+    "stream.sink.process": "when an outage began, in UTC",
     "stream.store.store": "when a notice was made, which outlives processes",
-    "stream.strays": "which files are old enough to be nobody's",
+    "stream.sink.strays": "which files are old enough to be nobody's",
 }
 """All modules that read the clock on the wall, and what for."""
 

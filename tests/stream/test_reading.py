@@ -6,7 +6,7 @@ import pytest
 from stream.reading import Progress, Reading
 from stream.ring import Ring
 from stream.source import Source
-from stream.source_error import DisconnectedError, SourceError
+from stream.source.error import DisconnectedError, SourceError
 from tests.waiting import wait_until
 
 

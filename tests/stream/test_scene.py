@@ -9,7 +9,7 @@ from stream.scene import KINDS, open_scene
 from stream.scene.road import ROAD
 from stream.scene.room import ROOM
 from stream.scene.street import STREET
-from stream.source_scene import open_demo
+from stream.source.scene import open_demo
 
 SMALL = "demo://street?width=320&height=180"
 WORLDS = (STREET, ROAD, ROOM)

@@ -14,7 +14,7 @@ from stream.bus import Subscriber
 from stream.notify.spec import PROCESS, NotifySpec
 from stream.store import Store
 from tests.receivers import Broker, Listener, Receiver
-from tests.stream.test_sink import ENDS, LOW, OPENS, make_site
+from tests.stream.sink.test_process import ENDS, LOW, OPENS, make_site
 from tests.waiting import wait_until
 
 WITHIN_S = 20.0

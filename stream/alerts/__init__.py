@@ -1,0 +1,1 @@
+"""The commands about alerts that were kept."""

@@ -1,0 +1,1 @@
+"""How a watch is: over HTTP, as metrics, and for the command line."""

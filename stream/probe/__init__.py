@@ -1,0 +1,1 @@
+"""What a source is, delivers and costs here, and what suits it."""

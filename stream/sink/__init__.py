@@ -1,0 +1,1 @@
+"""The sink: scores in, alerts out, kept with their evidence and history."""
