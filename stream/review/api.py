@@ -6,8 +6,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, get_args
 
-import anyio.to_thread
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -67,9 +67,9 @@ class Api:
     async def alert(self, request: Request) -> Response:
         """One alert with the addresses of its files."""
         record, verdict = await self._alert(request)
-        files = await anyio.to_thread.run_sync(self._evidence.of, record)
+        files = await run_in_threadpool(self._evidence.of, record)
         clip = files.get("clip")
-        start_s = None if clip is None else await anyio.to_thread.run_sync(start_of, clip)
+        start_s = None if clip is None else await run_in_threadpool(start_of, clip)
         return answer(details(record, verdict, files, start_s))
 
     async def day(self, request: Request) -> Response:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
 
-import anyio.to_thread
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
@@ -31,7 +31,7 @@ def routes(api: Api, evidence: Evidence, live: Live, ending: asyncio.Event) -> l
 
     async def file(request: Request) -> Response:
         camera, name = request.path_params["camera"], request.path_params["name"]
-        path = await anyio.to_thread.run_sync(evidence.file, camera, name)
+        path = await run_in_threadpool(evidence.file, camera, name)
         if path is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such file any more.")
         # A picture has another address once it is another; clip and trace go on after their alert's end.
