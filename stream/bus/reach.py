@@ -11,7 +11,7 @@ from stream.bus import BusError, End
 from stream.bus.keys import client_options
 
 _TIMEOUT_S = 10.0
-_HUNG_UP = (zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+_HANG_UPS = 2  # one may be a relay that begins anew because its list has changed; ZeroMQ tries again by itself
 
 
 def reach(address: str, keys: Path, timeout_s: float = _TIMEOUT_S) -> None:
@@ -24,6 +24,7 @@ def reach(address: str, keys: Path, timeout_s: float = _TIMEOUT_S) -> None:
     _check_address(address)
     deadline_s = time.monotonic() + timeout_s
     last: zmq.Event | None = None
+    hang_ups = 0
     with End(zmq.SUB, address, bind=False, options=client_options(keys), monitored=True) as end:
         while (event := end.event(deadline_s - time.monotonic())) is not None:
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
@@ -32,7 +33,8 @@ def reach(address: str, keys: Path, timeout_s: float = _TIMEOUT_S) -> None:
                 raise BusError(
                     f"{address}: refused, our key is not allowed: put {keys}/client.key into `allowed` there"
                 )
-            if event in _HUNG_UP:
+            hang_ups += event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL or hang_ups == _HANG_UPS:
                 raise BusError(
                     f"{address}: who answers has not the key in {keys}/server.key: copy it from that machine again, "
                     "or correct the address"
