@@ -28,6 +28,7 @@ class EvidenceWriter:
     def __init__(self, folder: Path, settings: EvidenceSettings) -> None:
         self._folder = folder
         self._settings = settings
+        self._failing = False
         self.errors = 0
         """Files that could not be written."""
 
@@ -99,8 +100,15 @@ class EvidenceWriter:
             write_file(make(), path)
         except EvidenceError as error:
             self.errors += 1
-            logger.warning("alert %s: no %s: %s", record.id, role, error)
+            if not self._failing:
+                self._failing = True
+                logger.warning(
+                    "alert %s: no %s: %s; until that is over, alerts go on without", record.id, role, error
+                )
             return None
+        if self._failing:
+            self._failing = False
+            logger.info("evidence can be written again")
         return _with(record, role, path)
 
 

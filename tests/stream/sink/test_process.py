@@ -513,6 +513,8 @@ def test_the_sink_goes_on_without_a_folder_and_stores_everything_once_it_can(sit
     assert site.stored(end).evidence == end.evidence
     assert site.log.count("alerts go on without being stored") == 1
     assert site.log.count("alerts are stored again") == 1
+    assert site.log.count("until that is over, alerts go on without") == 1  # and not a line for each file
+    assert site.log.count("evidence can be written again") == 1
 
 
 def test_a_damaged_store_does_not_stop_the_sink_and_is_left_as_it_is(site):
