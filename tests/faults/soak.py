@@ -42,6 +42,8 @@ KILLED_S = 1.5
 """What a killed process may not have told of."""
 SETTLED_S = 4.0
 MOST_GROWTH = 0.02
+WARM_UP_S = 120.0
+"""Of each process, until its buffers are full."""
 MOST_HANDLES = 3
 _CAUSES = ("overwritten", "stale")
 _GROWS = ("frames", "scores", "captured")
@@ -228,14 +230,18 @@ class Site:
 
     # Measures.
 
-    def own_mib(self) -> float:
-        """Memory of all processes that nothing else uses: no libraries, which other programs may have mapped, too."""
-        total = 0.0
-        for one in [psutil.Process(self.watch.process.pid), *self.children()]:
-            lines = Path(f"/proc/{one.pid}/smaps_rollup").read_text().splitlines()[1:]
+    def own_mib(self) -> dict[tuple[str, int], float]:
+        """Memory that nothing else uses, by process and life: no libraries, which other programs may map, too."""
+        members = {"supervisor": psutil.Process(self.watch.process.pid), **self.parts}
+        found = {}
+        for name, one in members.items():
+            try:
+                lines = Path(f"/proc/{one.pid}/smaps_rollup").read_text().splitlines()[1:]
+            except OSError:  # replaced by itself just now
+                continue
             sizes_kb = {line.split(":")[0]: float(line.split()[1]) for line in lines}
-            total += (sizes_kb["Anonymous"] + sizes_kb.get("Pss_Shmem", 0.0)) / 1024.0
-        return total
+            found[name, one.pid] = (sizes_kb["Anonymous"] + sizes_kb.get("Pss_Shmem", 0.0)) / 1024.0
+        return found
 
     def handles(self) -> int:
         """Of the one process that lives all the time."""
@@ -249,7 +255,7 @@ def soak(folder: Path, *, minutes: float, cameras: int, faults_per_minute: float
         site = Site(folder, stack, cameras, seed)
         wrong = []
         until_s = time.monotonic() + 60.0 * minutes
-        memory: list[tuple[float, float]] = []
+        memory: list[tuple[float, dict[tuple[str, int], float]]] = []
         handles = 0
         while time.monotonic() < until_s:
             due_s = time.monotonic() + 60.0 / faults_per_minute
@@ -267,10 +273,12 @@ def soak(folder: Path, *, minutes: float, cameras: int, faults_per_minute: float
         _print_faults(site)
         wrong += _frames(site)
         wrong += _scores(site)
-        growth = _growth(memory)
-        print(f"memory {np.median([mib for _, mib in memory]):.0f} MiB, growth after warm-up {growth:+.1%}")
-        if growth > MOST_GROWTH and minutes >= 10.0:
-            wrong.append(f"memory grew by {growth:.1%}")
+        total_mib = float(np.median([sum(mib.values()) for _, mib in memory]))
+        growth = {name: mib / total_mib for name, mib in _growth_mib(memory).items()}
+        by_name = ", ".join(f"{name} {part:+.1%}" for name, part in sorted(growth.items()))
+        print(f"memory {total_mib:.0f} MiB, growth after warm-up {sum(growth.values()):+.1%} ({by_name})")
+        if sum(growth.values()) > MOST_GROWTH and minutes >= 10.0:
+            wrong.append(f"memory grew by {sum(growth.values()):.1%}")
         print(f"handles and threads of the supervisor: {handles} after warm-up, {handles_after} at the end")
         if handles_after > handles + MOST_HANDLES:
             wrong.append(f"handles grew from {handles} to {handles_after}")
@@ -345,13 +353,25 @@ def _alerts(store: Path, books: Books) -> list[str]:
     ]
 
 
-def _growth(memory: list[tuple[float, float]]) -> float:
-    """Of a straight line through what was measured after the first quarter, relative."""
-    after = np.array(memory[len(memory) // 4 :])
-    if len(after) < 4:
-        return 0.0
-    slope, start = np.polyfit(after[:, 0] - after[0, 0], after[:, 1], 1)
-    return float(slope * (after[-1, 0] - after[0, 0]) / start)
+def _growth_mib(memory: list[tuple[float, dict[tuple[str, int], float]]]) -> dict[str, float]:
+    """Of each process over the whole time, by the slope within its lives, each less its own warm-up.
+
+    A process that was replaced begins anew with little, which is neither growth nor its contrary.
+    """
+    lives: dict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
+    for at_s, found in memory:
+        for life, mib in found.items():
+            lives[life].append((at_s, mib))
+    above: dict[str, float] = defaultdict(float)
+    below: dict[str, float] = defaultdict(float)
+    for (name, _), samples in lives.items():
+        grown = np.array([one for one in samples if one[0] - samples[0][0] >= WARM_UP_S])
+        if len(grown) >= 4:
+            apart = grown - grown.mean(axis=0)
+            above[name] += float((apart[:, 0] * apart[:, 1]).sum())
+            below[name] += float((apart[:, 0] ** 2).sum())
+    lasted_s = memory[-1][0] - memory[0][0]
+    return {name: above[name] / below[name] * lasted_s for name in above}
 
 
 def main() -> None:
