@@ -5,6 +5,7 @@ camera is never made to wait: every packet is decoded as it comes, so the frame 
 is unless decoding alone is slower than the camera. Knows nothing of who reads the ring.
 """
 
+import gc
 import logging
 import os
 import random
@@ -126,6 +127,10 @@ class _Capture:
                 self._wait(backoff_s(failures, self._spec.connection))
             finally:
                 reading.stop()
+                # Its failure refers to it and it to its failure, so that a decoder's megabyte would stay until Python
+                # happens to look for such rings, which is rarely where so few objects are made.
+                del reading
+                gc.collect()
 
     def _start_reading(self) -> Reading:
         spec = self._spec
