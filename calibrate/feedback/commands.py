@@ -36,7 +36,7 @@ def mark_normal(
     config = load(config_file) if config_file else Config()
     folder = _store_folder(store, config)
     with Store.open(folder) as opened:
-        record = _ended(opened.get(alert_id), alert_id)
+        record = _ended(opened.known(alert_id))
         with exit_on_interrupt(messages):
             from calibrate.feedback import marking
             from detector import bundle, stretch
@@ -70,7 +70,7 @@ def mark_real(alert_id: _Id, model: _Model = None, store: StoreFolder = None, co
     config = load(config_file) if config_file else Config()
     folder = _store_folder(store, config)
     with Store.open(folder) as opened:
-        record = _known(opened.get(alert_id), alert_id)
+        record = opened.known(alert_id)
         utc = utc_now()
         if opened.verdicts([alert_id]).get(alert_id) == "normal":
             _take_back(record, model, _footage(folder, config), utc)
@@ -86,7 +86,7 @@ def undo(alert_id: _Id, model: _Model = None, store: StoreFolder = None, config_
     config = load(config_file) if config_file else Config()
     folder = _store_folder(store, config)
     with Store.open(folder) as opened:
-        record = _known(opened.get(alert_id), alert_id)
+        record = opened.known(alert_id)
         utc = utc_now()
         if opened.verdicts([alert_id]).get(alert_id) == "real":
             opened.undo_feedback(alert_id, utc)
@@ -123,21 +123,12 @@ class _Kept:
     about: "About"
 
 
-def _known(record: "AlertRecord | None", alert_id: str) -> "AlertRecord":
-    from stream.store import StoreError
-
-    if record is None:
-        raise StoreError(f"alert {alert_id}: there is none of this id: see `alerts list`")
-    return record
-
-
-def _ended(record: "AlertRecord | None", alert_id: str) -> "AlertRecord":
+def _ended(record: "AlertRecord") -> "AlertRecord":
     """The alert, if it is one that can be marked."""
-    record = _known(record, alert_id)
     if record.kind != "anomaly":
-        raise MarkingError(f"alert {alert_id}: is about the {record.kind}, which no mark makes normal")
+        raise MarkingError(f"alert {record.id}: is about the {record.kind}, which no mark makes normal")
     if record.state == "open":
-        raise MarkingError(f"alert {alert_id}: is still going on: mark it when it has ended")
+        raise MarkingError(f"alert {record.id}: is still going on: mark it when it has ended")
     return record
 
 

@@ -100,7 +100,7 @@ def show(alert_id: _Id, store: StoreFolder = None, config_file: ConfigFile = Non
     from stream.store import Store
 
     with Store.open(_store_folder(store, config_file)) as opened:
-        record = _known(opened, alert_id)
+        record = opened.known(alert_id)
         missing = [path for path in record.evidence if not Path(path).exists()]
         output.print(as_details(record, opened.feedback(alert_id), missing))
 
@@ -145,7 +145,7 @@ def delete(
     folder = _store_folder(store, config_file)
     with Store.open(folder) as opened:
         if before is None:
-            records = [_known(opened, alert_id) for alert_id in dict.fromkeys(alert_ids or ())]
+            records = [opened.known(alert_id) for alert_id in dict.fromkeys(alert_ids or ())]
             for record in records:
                 if record.state == "open":
                     raise StoreError(f"alert {record.id}: is still going on: remove it when it has ended")
@@ -161,15 +161,6 @@ def delete(
                 remove(opened, folder, records)
                 count += len(records)
     output.print(f"{count} alert{'' if count == 1 else 's'} removed", highlight=False)
-
-
-def _known(store: "Store", alert_id: str) -> "AlertRecord":
-    from stream.store import StoreError
-
-    record = store.get(alert_id)
-    if record is None:
-        raise StoreError(f"alert {alert_id}: there is none of this id: see `alerts list`")
-    return record
 
 
 def _store_folder(store: Path | None, config_file: Path | None) -> Path:

@@ -11,6 +11,7 @@ from typing import Literal, Self
 from stream.messages import AlertKind
 from stream.store import alerts, feedback, outbox
 from stream.store.database import Database
+from stream.store.error import StoreError
 from stream.store.history import History
 from stream.store.measured import Files
 from stream.store.outbox import Outbox
@@ -98,6 +99,17 @@ class Store:
             StoreError: It cannot be read.
         """
         return alerts.get(self._database, id)
+
+    def known(self, id: str) -> AlertRecord:  # noqa: A002 - the word of the command line
+        """The alert.
+
+        Raises:
+            StoreError: There is none of this id, or it cannot be read.
+        """
+        record = self.get(id)
+        if record is None:
+            raise StoreError(f"alert {id}: there is none of this id: see `alerts list`")
+        return record
 
     def find(
         self,
