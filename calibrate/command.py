@@ -13,7 +13,6 @@ from calibrate.interrupt import exit_on_interrupt
 from configs.options import ConfigFile, Device, DeviceOption, Sources, StoreFolder, fail, messages, output
 from configs.schema import Config, ConfigError, load
 from configs.settings import CalibrationSettings, CameraSettings
-from stream.source.arguments import expanded
 
 
 def calibrate(
@@ -44,6 +43,8 @@ def calibrate(
     store: StoreFolder = None,
 ) -> None:
     """Learn what is normal from footage in which everything is normal, and choose the threshold."""
+    from stream.source.arguments import expanded  # numpy comes with it
+
     config = load(config_file) if config_file else Config()
     chosen = _camera(config, camera, config_file)
     names = expanded(sources) or ([chosen.source] if chosen else [])

@@ -10,7 +10,6 @@ import typer
 
 from configs.options import ConfigFile, DeviceOption, Sources, StoreFolder, fail, output
 from configs.schema import Config, load, load_store, validate
-from stream.source.arguments import expanded
 
 if TYPE_CHECKING:
     from stream.demo import Tally
@@ -80,6 +79,7 @@ def watch(
 ) -> None:
     """Watch cameras, show their anomaly levels live and keep alerts with pictures."""
     from stream import site
+    from stream.source.arguments import expanded  # numpy comes with it
 
     names = expanded(sources)
 

@@ -17,7 +17,6 @@ from calibrate.computing import use
 from calibrate.interrupt import exit_on_interrupt
 from configs.options import ConfigFile, Device, DeviceOption, fail, messages, output
 from configs.schema import Config, ConfigError, load
-from stream.source.arguments import expanded
 
 if TYPE_CHECKING:
     from calibrate.backtest.outcome import Level, Span
@@ -89,6 +88,7 @@ def _sources(videos: Sequence[str]) -> dict[str, str]:
     """Each video's source by the name it is known by: its file name where no other has the same."""
     from calibrate.footage import FootageError, expand
     from stream.source import is_camera, redact
+    from stream.source.arguments import expanded  # numpy comes with it
 
     sources = list(dict.fromkeys(expand(expanded(videos))))
     for source in sources:

@@ -9,7 +9,6 @@ import typer
 
 from configs.options import ConfigFile, output
 from configs.schema import Config, load
-from stream.source.arguments import expanded
 
 _NAME_WIDTH = 15
 _LONGEST_NAME = 60
@@ -33,6 +32,7 @@ def probe(
     from stream.probe.advice import advise
     from stream.probe.facts import look, write_picture
     from stream.probe.page import as_lines, as_object
+    from stream.source.arguments import expanded  # numpy comes with it
 
     config = load(config_file) if config_file else Config()
     (name,) = expanded([source])
